@@ -1,0 +1,34 @@
+// Builds the package twice from the same sources: ES modules into dist/esm, CommonJS into dist/cjs.
+// With --if-stale it does nothing while dist is newer than everything it is made of.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+process.chdir(join(import.meta.dirname, '..'));
+
+const LAST_FILE_WRITTEN = 'dist/cjs/package.json';
+
+if (!(process.argv.includes('--if-stale') && isFresh())) {
+  rmSync('dist', { recursive: true, force: true });
+  compile('tsconfig.build.json');
+  compile('tsconfig.cjs.json');
+  // Each half says what it is, whatever the package.json above it says.
+  writeFileSync('dist/esm/package.json', '{ "type": "module" }\n');
+  writeFileSync(LAST_FILE_WRITTEN, '{ "type": "commonjs" }\n');
+}
+
+function compile(project) {
+  const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function isFresh() {
+  if (!existsSync(LAST_FILE_WRITTEN)) return false;
+  // Folders count too: their time changes when a file in them is deleted or renamed.
+  const inputs = ['lib', ...readdirSync('lib', { recursive: true }).map((name) => join('lib', name))];
+  inputs.push('tsconfig.json', 'tsconfig.build.json', 'tsconfig.cjs.json', 'package.json');
+  const builtAt = statSync(LAST_FILE_WRITTEN).mtimeMs;
+  return inputs.every((path) => statSync(path).mtimeMs < builtAt);
+}

@@ -1,0 +1,143 @@
+// Who may import whom. A folder of lib/ is one of these four, or an integration: one subpath, at most one optional peer.
+const CORE = 'store|subscription|memory|nest';
+const INTEGRATION = `^lib/(?!(?:${CORE})/)([^/]+)/`;
+
+/** Which packages an application installs for the sake of one integration only. */
+const OPTIONAL_PEERS = {
+  sqlite: 'sqlite|better-sqlite3|@types/better-sqlite3|@photostructure/sqlite',
+  postgres: 'pg|@types/pg',
+  nats: '@nats-io/[^/]+',
+  http: '@nestjs/swagger',
+  terminus: '@nestjs/terminus',
+  prometheus: 'prom-client',
+  opentelemetry: '@opentelemetry/[^/]+',
+  'event-emitter': '@nestjs/event-emitter',
+};
+
+/** Matches a package by its place in node_modules, and by its bare name when it is built in or not installed. */
+const packages = (names) => `(?:^|node_modules/)(?:node:)?(?:${names})(?:$|/)`;
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    // Every arrow points at store/. It knows no framework and no driver, so that it can be read, tested and used alone.
+    {
+      name: 'store-knows-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^lib/store/' },
+      to: { path: '^lib/', pathNot: '^lib/store/' },
+    },
+    {
+      name: 'store-takes-few-packages',
+      severity: 'error',
+      from: { path: '^lib/store/' },
+      to: { dependencyTypesNot: ['core', 'local'], pathNot: packages('rxjs|ms|@types/ms') },
+    },
+
+    // Subscriptions and the memory engine work without Nest, and engines can be swapped because neither knows the other.
+    {
+      name: 'subscription-knows-the-store-only',
+      severity: 'error',
+      from: { path: '^lib/subscription/' },
+      to: { path: '^lib/', pathNot: '^lib/(?:store|subscription)/' },
+    },
+    {
+      name: 'subscription-takes-rxjs-only',
+      severity: 'error',
+      from: { path: '^lib/subscription/' },
+      to: { dependencyTypesNot: ['core', 'local'], pathNot: packages('rxjs') },
+    },
+    {
+      name: 'memory-knows-the-store-only',
+      severity: 'error',
+      from: { path: '^lib/memory/' },
+      to: { path: '^lib/', pathNot: '^lib/(?:store|memory)/' },
+    },
+    {
+      name: 'memory-takes-no-package',
+      severity: 'error',
+      from: { path: '^lib/memory/' },
+      to: { dependencyTypesNot: ['core', 'local'] },
+    },
+
+    // nest/ wires the core together; what it imported beyond that, every application would load.
+    {
+      name: 'nest-knows-the-core-only',
+      severity: 'error',
+      from: { path: '^lib/nest/' },
+      to: { path: '^lib/', pathNot: [`^lib/(?:${CORE})/`, '^lib/open-event-store\\.ts$'] },
+    },
+
+    // An application that does not import a subpath must not pay for it, nor need its peer.
+    {
+      name: 'core-knows-no-integration',
+      severity: 'error',
+      from: { path: [`^lib/(?:${CORE})/`, '^lib/[^/]+\\.ts$'] },
+      to: { path: INTEGRATION },
+    },
+    // Two integrations that knew each other would need two optional peers.
+    {
+      name: 'no-integration-knows-another',
+      severity: 'error',
+      from: { path: INTEGRATION },
+      to: { path: INTEGRATION, pathNot: '^lib/$1/' },
+    },
+    // index.ts is the door for users. Inside the house, import the file that has the idea.
+    {
+      name: 'nobody-inside-uses-the-door',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: '^lib/index\\.ts$' },
+    },
+
+    // An optional peer appears in its own folder only: elsewhere its absence would break who never asked for it.
+    ...Object.entries(OPTIONAL_PEERS).map(([folder, names]) => ({
+      name: `optional-peer-of-${folder}`,
+      severity: 'error',
+      from: { path: '^lib/', pathNot: `^lib/${folder}/` },
+      to: { path: packages(names) },
+    })),
+
+    // Nest promises its package roots only; deep paths moved in 12, and differ between 11 and 12.
+    {
+      name: 'nest-by-its-front-door',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: '(?:^|node_modules/)@nestjs/[^/]+/', pathNot: '@nestjs/[^/]+/(?:dist/)?index\\.(?:js|d\\.ts)$' },
+    },
+
+    // What lib/ imports must be there after `npm install nestjs-stream-store`: no dev dependency, nothing undeclared.
+    {
+      name: 'no-dev-dependency',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional'] },
+    },
+    {
+      name: 'no-undeclared-package',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: { path: '^lib/' },
+      // Node 20 has no such module yet.
+      to: { couldNotResolve: true, pathNot: '^node:sqlite$' },
+    },
+
+    // In a cycle nothing can be understood, tested or loaded first.
+    { name: 'no-cycle', severity: 'error', from: { path: '^lib/' }, to: { circular: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    // An `import type` is an arrow too: the packed .d.ts carries it.
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['module-sync', 'import', 'require', 'node', 'default'],
+    },
+  },
+};

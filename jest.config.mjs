@@ -1,0 +1,33 @@
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.{spec,int-spec,e2e-spec}.ts'],
+  // The smoke tests bring apps of their own, with their own packages: `npm run smoke`.
+  modulePathIgnorePatterns: ['<rootDir>/test/smoke/'],
+  setupFiles: ['reflect-metadata'],
+  maxWorkers: 2,
+  // Nest 12 is ESM only, and Jest on Node 20 and 22 cannot require() such a package.
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^nestjs-stream-store$': '<rootDir>/lib/index.ts',
+    '^nestjs-stream-store/(.*)$': '<rootDir>/lib/$1/index.ts',
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2022',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['lib/**/*.ts'],
+};

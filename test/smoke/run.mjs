@@ -1,0 +1,92 @@
+// Installs the packed tarball into fresh applications and runs them: Nest 11 and 12, ES modules and CommonJS, with Jest.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+const TSC = join(REPOSITORY, 'node_modules/typescript/bin/tsc');
+const STEP_TIMEOUT_MS = 180_000;
+
+// Nest 11 is CommonJS, and so are its users' Jest suites. Nest 12 is not, and Jest loads it in ESM mode only.
+const TARGETS = [
+  { nest: '11.2.10', testing: '11.2.6', jest: 'commonjs', jestFlags: [] },
+  { nest: '12.5.1', testing: '12.1.1', jest: 'module', jestFlags: ['--experimental-vm-modules'] },
+];
+
+const { devDependencies } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8'));
+const SAME_AS_OURS = ['rxjs', 'reflect-metadata', 'jest', '@jest/globals', '@types/node'];
+
+const folder = mkdtempSync(join(tmpdir(), 'stream-store-smoke-'));
+let passed = 0;
+let failed = 0;
+try {
+  const packing = npm(REPOSITORY, ['pack', '--json', '--pack-destination', folder]);
+  if (check('npm pack', packing)) {
+    const [{ filename }] = JSON.parse(packing.stdout.slice(packing.stdout.indexOf('[')));
+    for (const target of TARGETS) smoke(target, join(folder, filename));
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
+
+function smoke({ nest, testing, jest, jestFlags }, tarball) {
+  const home = join(folder, `nest-${nest}`);
+  writePackage(home, { private: true });
+  const packages = [`@nestjs/common@${nest}`, `@nestjs/core@${nest}`, `@nestjs/testing@${testing}`, tarball];
+  packages.push(...SAME_AS_OURS.map((name) => `${name}@${devDependencies[name]}`));
+  if (!check(`Nest ${nest}: npm install`, npm(home, ['install', ...packages]))) return;
+
+  for (const type of ['module', 'commonjs']) {
+    const app = join(home, type);
+    const name = `Nest ${nest}, ${type}`;
+    if (!compile(name, app, type, ['orders.ts', 'app.ts'])) continue;
+    const run = node(app, ['app.js']);
+    for (const [, what] of run.stdout.matchAll(/^ok (.*)$/gm)) check(`${name}: ${what}`, { status: 0 });
+    check(`${name}: the process ends by itself`, run);
+  }
+
+  const suite = join(home, 'jest');
+  const name = `Nest ${nest}, Jest suite in ${jest}`;
+  if (!compile(name, suite, jest, ['orders.ts', 'orders.spec.ts'])) return;
+  writeFileSync(join(suite, 'jest.config.json'), '{ "transform": {}, "testMatch": ["**/*.spec.js"] }');
+  check(`${name}: passes`, node(suite, [...jestFlags, '../node_modules/jest/bin/jest.js', '--ci']));
+}
+
+function compile(name, cwd, type, sources) {
+  writePackage(cwd, { private: true, type });
+  for (const file of ['tsconfig.app.json', ...sources])
+    cpSync(join(import.meta.dirname, 'fixtures', file), join(cwd, file));
+  return check(`${name}: type-checks and compiles`, node(cwd, [TSC, '-p', 'tsconfig.app.json']));
+}
+
+function writePackage(cwd, content) {
+  mkdirSync(cwd, { recursive: true });
+  writeFileSync(join(cwd, 'package.json'), JSON.stringify(content));
+}
+
+function npm(cwd, args) {
+  // On Windows npm is a script, which only a shell can start.
+  return run('npm', [...args, '--no-audit', '--no-fund'], { cwd, shell: process.platform === 'win32' });
+}
+
+function node(cwd, args) {
+  return run(process.execPath, args, { cwd });
+}
+
+function run(command, args, options) {
+  return spawnSync(command, args, { ...options, encoding: 'utf8', timeout: STEP_TIMEOUT_MS });
+}
+
+function check(name, { status, error, stdout, stderr }) {
+  const ok = status === 0;
+  console.log(`${ok ? 'ok    ' : 'FAILED'} ${name}`);
+  if (ok) passed += 1;
+  else {
+    failed += 1;
+    console.log([error?.message, stdout, stderr].filter(Boolean).join('\n'));
+  }
+  return ok;
+}
