@@ -1,0 +1,96 @@
+export { Cursor, END, START } from './store/cursor.js';
+export { systemClock, type Clock } from './store/clock.js';
+export type { Duration } from './store/duration.js';
+export {
+  DeadLetterNotFoundError,
+  EventStoreError,
+  EventsExpiredError,
+  HandlerFailedError,
+  HandlerStoppedError,
+  HandlerTimeoutError,
+  OperationAbortedError,
+  StoreClosedError,
+  StreamLimitReachedError,
+  StreamNotFoundError,
+  SubscriptionEndedError,
+  UnsupportedOperationError,
+  ValidationError,
+  WrongExpectedRevisionError,
+} from './store/errors.js';
+export { CompiledFilter, Pattern, type EventFilter } from './store/event-filter.js';
+export { createEventId } from './store/event-id.js';
+export { DEFAULT_EVENT_STORE_OPTIONS, type EventStoreOptions } from './store/event-store-options.js';
+export { EventStore, type AppendOptions, type AppendResult } from './store/event-store.js';
+export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/event.js';
+export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/expected-revision.js';
+export type { StoreLogger } from './store/logger.js';
+export type { MaybePromise } from './store/maybe-promise.js';
+export type { AppendMeasurement, MetricsCollector, Outcome, ReadMeasurement } from './store/metrics-collector.js';
+export type {
+  ReadAllOptions,
+  ReadAllResult,
+  ReadOptions,
+  ReadResult,
+  ReadStreamOptions,
+  ReadTimeRangeOptions,
+} from './store/read-request.js';
+export type { Time } from './store/time.js';
+export { recordedEvent, type EventRow } from './store/recorded-event.js';
+export { Replay, type ReplayOptions, type ReplayProgress } from './store/replay.js';
+export type {
+  AppendAnswer,
+  AppendRequest,
+  Direction,
+  EngineCapabilities,
+  EngineContext,
+  EngineUsage,
+  EventToAppend,
+  ListStreamsRequest,
+  LogPage,
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  Retained,
+  StorageEngine,
+  StreamPage,
+  TimePlace,
+  TimeRangePage,
+  TrimRequest,
+} from './store/storage-engine.js';
+export {
+  compareStreamIds,
+  type Stats,
+  type StoreSnapshot,
+  type StreamInfo,
+  type StreamQuery,
+} from './store/stream-info.js';
+export type {
+  SubscribeOptions,
+  Subscription,
+  SubscriptionGap,
+  SubscriptionStart,
+  SubscriptionState,
+  SubscriptionTarget,
+} from './store/subscription.js';
+export { memoryEngine } from './memory/memory-engine.js';
+export { DEFAULT_MEMORY_ENGINE_OPTIONS, type MemoryEngineOptions } from './memory/memory-engine-options.js';
+export { openEventStore } from './open-event-store.js';
+export { EventStoreModule } from './nest/event-store.module.js';
+export type {
+  AsyncEventStoreOptions,
+  EventStoreModuleExtras,
+  EventStoreOptionsFactory,
+} from './nest/event-store.module-definition.js';
+export { getEventStoreToken } from './nest/event-store.tokens.js';
+export { InjectEventStore } from './nest/decorators/inject-event-store.decorator.js';
+export { OnStreamEvent, type OnStreamEventOptions } from './nest/decorators/on-stream-event.decorator.js';
+export { EventData, EventMetadata } from './nest/decorators/event-data.decorator.js';
+export { STREAM_EVENT_CONTEXT } from './nest/stream-event.caller.js';
+export { StreamSubscriptions, type StreamSubscriptionStatus } from './nest/stream-subscriptions.js';
+export { DeadLetters } from './nest/dead-letters.js';
+export type { Checkpoint, ParkedStream } from './store/checkpoint.js';
+export type { ConsumerOptions, FailurePolicy } from './subscription/consumer-options.js';
+export type { DeadLetter } from './subscription/dead-letter-box.js';
+export type { StreamEventContext } from './subscription/event-attempts.js';
+export type { ConsumerState } from './subscription/event-consumer.js';
+export type { RetryOptions } from './subscription/retry-policy.js';

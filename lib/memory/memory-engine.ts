@@ -1,0 +1,408 @@
+import type { Checkpoint } from '../store/checkpoint.js';
+import { StreamLimitReachedError, ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
+import type { CompiledFilter, Pattern } from '../store/event-filter.js';
+import { EventIdSequence } from '../store/event-id.js';
+import type { RecordedEvent } from '../store/event.js';
+import { exactRevision, revisionMatches } from '../store/expected-revision.js';
+import { recordedEvent } from '../store/recorded-event.js';
+import type {
+  AppendAnswer,
+  AppendRequest,
+  EngineContext,
+  EngineUsage,
+  ListStreamsRequest,
+  LogPage,
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  Retained,
+  StorageEngine,
+  StreamPage,
+  TimePlace,
+  TimeRangePage,
+  TrimRequest,
+} from '../store/storage-engine.js';
+import { compareStreamIds, type StreamInfo } from '../store/stream-info.js';
+import type { Chunk } from './chunk.js';
+import { EventLog } from './event-log.js';
+import { FilterMemory } from './filter-memory.js';
+import { checkMemoryEngineOptions, type MemoryEngineOptions } from './memory-engine-options.js';
+import { NameTable } from './name-table.js';
+import { RecordCache } from './record-cache.js';
+import { EVENTS_PER_PAGE, StreamLog } from './stream-log.js';
+import { walkTimeRange } from './time-range.js';
+
+/** A read that finds little looks at no more events than this before it answers, to give the event loop back. */
+const MOST_EVENTS_LOOKED_AT = 65_536;
+
+/**
+ * Keeps events in this process's memory. They are gone when it ends.
+ *
+ * @throws {ValidationError} that names the option
+ */
+export function memoryEngine(options: MemoryEngineOptions = {}): StorageEngine {
+  return new MemoryEngine(checkMemoryEngineOptions(options));
+}
+
+/** One log of columns, and an index of it for each stream. Every call is answered at once, so no two ever overlap. */
+class MemoryEngine implements StorageEngine {
+  readonly name = 'memory';
+  readonly supports = { snapshot: false };
+
+  readonly #log = new EventLog();
+  readonly #streamOf = new Map<string, StreamLog>();
+  readonly #streams: StreamLog[] = [];
+  readonly #types = new NameTable();
+  readonly #ids = new EventIdSequence();
+  readonly #cache: RecordCache;
+  readonly #checkpoints = new Map<string, Checkpoint>();
+  readonly #filterMemories = new WeakMap<CompiledFilter, FilterMemory>();
+
+  #context!: EngineContext;
+  #isOpen = false;
+  /** How many streams, without the store's own, have events that were not removed. */
+  #filledStreams = 0;
+  /** The streams in the order they are listed; undefined after a new one came. */
+  #sortedStreams: StreamLog[] | undefined;
+  #lastRecordedAt = -Infinity;
+
+  constructor(options: Required<MemoryEngineOptions>) {
+    this.#cache = new RecordCache(options.recordCacheBytes);
+  }
+
+  open(context: EngineContext): void {
+    if (this.#isOpen) {
+      throw new ValidationError(
+        'engine',
+        `store "${this.#context.storeName}" uses this engine already: make an engine for each store.`,
+      );
+    }
+    this.#isOpen = true;
+    this.#context = context;
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  append(request: AppendRequest): AppendAnswer {
+    const { streamId, events, expectedRevision } = request;
+    const stream = this.#streamOf.get(streamId);
+    const revision = stream?.revision ?? 0;
+    if (!revisionMatches(expectedRevision, revision)) {
+      const repeated = stream && this.#answerOfRetry(stream, request);
+      if (repeated) return repeated;
+      throw new WrongExpectedRevisionError(streamId, expectedRevision, revision);
+    }
+    if (events.length === 0) {
+      return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
+    }
+    if (!isOwn(streamId)) this.#checkLimits(streamId, stream, events.length, request);
+    this.#push(stream ?? this.#addStream(streamId), events);
+    return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
+  }
+
+  /** The first answer, if the events of the request already lie where its expected revision says. */
+  #answerOfRetry(stream: StreamLog, { events, expectedRevision }: AppendRequest): AppendAnswer | undefined {
+    const expected = exactRevision(expectedRevision);
+    if (expected === undefined || events.length === 0) return undefined;
+    const last = expected + events.length;
+    if (expected + 1 < stream.firstPosition || last > stream.revision) return undefined;
+    const isRetry = events.every(({ id }, index) => id === this.#idAt(stream.globalPositionOf(expected + 1 + index)));
+    if (!isRetry) return undefined;
+    return { firstPosition: expected + 1, globalPosition: stream.globalPositionOf(last), repeated: true };
+  }
+
+  #checkLimits(streamId: string, stream: StreamLog | undefined, added: number, retained: Retained): void {
+    const { maxEventsPerStream, maxStreams } = this.#context;
+    // What has expired counts no more, but counting without it takes longer: only when it may make the difference.
+    if ((stream?.count ?? 0) + added > maxEventsPerStream) {
+      const kept = stream ? this.#keptCount(stream, this.#firstKept(retained)) : 0;
+      if (kept + added > maxEventsPerStream) {
+        throw new StreamLimitReachedError('maxEventsPerStream', maxEventsPerStream, streamId);
+      }
+    }
+    if (this.#filledStreams < maxStreams) return;
+    const firstKept = this.#firstKept(retained);
+    if (stream && this.#keptCount(stream, firstKept) > 0) return;
+    if (this.#keptStreams(firstKept) >= maxStreams)
+      throw new StreamLimitReachedError('maxStreams', maxStreams, streamId);
+  }
+
+  #addStream(streamId: string): StreamLog {
+    const stream = new StreamLog(streamId, this.#streams.length);
+    this.#streams.push(stream);
+    this.#streamOf.set(streamId, stream);
+    this.#sortedStreams = undefined;
+    return stream;
+  }
+
+  /** Adds all events or, when memory runs out on the way, none. */
+  #push(stream: StreamLog, events: AppendRequest['events']): void {
+    const { head } = this.#log;
+    const { revision, count } = stream;
+    const recordedAt = Math.max(this.#context.clock.now(), this.#lastRecordedAt);
+    try {
+      for (let index = 0; index < events.length; index++) {
+        const event = events[index];
+        this.#log
+          .chunkForNext()
+          .push(
+            stream.number,
+            stream.revision + 1,
+            this.#types.numberOf(event.type),
+            event.timestamp ?? recordedAt,
+            recordedAt,
+            event.id,
+            event.data,
+            event.metadata,
+          );
+        stream.push(this.#log.advance());
+      }
+    } catch (error) {
+      stream.truncate(revision);
+      this.#log.truncate(head);
+      throw error;
+    }
+    this.#lastRecordedAt = recordedAt;
+    if (count === 0 && !isOwn(stream.streamId)) this.#filledStreams++;
+  }
+
+  readStream({ streamId, after, limit, direction, types, recordedSince }: ReadStreamRequest): StreamPage {
+    const stream = this.#streamOf.get(streamId);
+    if (!stream) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true };
+    const { revision } = stream;
+    const firstKept =
+      recordedSince === -Infinity ? stream.firstPosition : this.#firstKeptPosition(stream, recordedSince);
+    const step = direction === 'forward' ? 1 : -1;
+    const begin = step > 0 ? Math.max(after + 1, firstKept) : Math.min(after - 1, revision);
+    const end = step > 0 ? revision + 1 : firstKept - 1;
+    const available = Math.max(0, (end - begin) * step);
+
+    if (types === undefined) {
+      const count = Math.min(limit, available);
+      const events = step > 0 ? this.#records(stream, begin, count) : this.#records(stream, begin - count + 1, count);
+      if (step < 0) events.reverse();
+      const position = count === 0 ? after : begin + (count - 1) * step;
+      return { events, revision, trimmedTo: firstKept - 1, position, isEnd: count === available };
+    }
+
+    const events: RecordedEvent[] = [];
+    const looked = Math.min(available, MOST_EVENTS_LOOKED_AT);
+    let position = begin;
+    for (; position !== begin + looked * step && events.length < limit; position += step) {
+      if (this.#hasType(stream.globalPositionOf(position), types)) events.push(this.#record(stream, position));
+    }
+    const isEnd = (end - position) * step <= 0;
+    return {
+      events,
+      revision,
+      trimmedTo: firstKept - 1,
+      position: position === begin ? after : position - step,
+      isEnd,
+    };
+  }
+
+  readAll({ after, limit, direction, filter, recordedSince }: ReadAllRequest): LogPage {
+    const { head } = this.#log;
+    const firstKept = this.#firstKept({ recordedSince });
+    const step = direction === 'forward' ? 1 : -1;
+    const begin = step > 0 ? Math.max(after + 1, firstKept) : Math.min(after - 1, head);
+    const end = step > 0 ? head + 1 : firstKept - 1;
+    const looked = Math.min(Math.max(0, (end - begin) * step), MOST_EVENTS_LOOKED_AT);
+    const memory = filter && this.#memoryOf(filter);
+    const events: RecordedEvent[] = [];
+    let position = begin;
+    for (; position !== begin + looked * step && events.length < limit; position += step) {
+      const chunk = this.#log.chunkOf(position);
+      const place = position - chunk.firstGlobalPosition;
+      if (!memory || memory.admits(chunk, place)) events.push(this.#recordAt(chunk, place));
+    }
+    const globalPosition = position === begin ? after : position - step;
+    return { events, globalPosition, head, trimmedTo: firstKept - 1, isEnd: (end - position) * step <= 0 };
+  }
+
+  readTimeRange({ from, to, after, upTo, limit, filter, recordedSince }: ReadTimeRangeRequest): TimeRangePage {
+    const firstKept = this.#firstKept({ recordedSince });
+    const memory = filter && this.#memoryOf(filter);
+    const events: RecordedEvent[] = [];
+    let looked = 0;
+    let last: TimePlace | undefined;
+    const reachedEnd = walkTimeRange(this.#log.chunks, from, to, after, (chunk, place) => {
+      if (events.length === limit || looked === MOST_EVENTS_LOOKED_AT) return false;
+      looked++;
+      const globalPosition = chunk.firstGlobalPosition + place;
+      last = { timestamp: chunk.timestamps[place], globalPosition };
+      const isWanted = globalPosition >= firstKept && globalPosition <= upTo;
+      if (isWanted && (memory?.admits(chunk, place) ?? true)) events.push(this.#recordAt(chunk, place));
+      return true;
+    });
+    return { events, next: reachedEnd ? undefined : last, trimmedTo: firstKept - 1 };
+  }
+
+  listStreams({ streamId, prefix, after, limit, recordedSince }: ListStreamsRequest): StreamInfo[] {
+    const firstKept = this.#firstKept({ recordedSince });
+    if (streamId !== undefined) {
+      const stream = this.#streamOf.get(streamId);
+      return stream && stream.revision > 0 ? [this.#infoOf(stream, firstKept)] : [];
+    }
+    this.#sortedStreams ??= [...this.#streams].sort((a, b) => compareStreamIds(a.streamId, b.streamId));
+    const found: StreamInfo[] = [];
+    for (const stream of this.#sortedStreams) {
+      if (found.length === limit) break;
+      if (prefix === '' && isOwn(stream.streamId)) continue;
+      if (!stream.streamId.startsWith(prefix) || (after !== '' && compareStreamIds(stream.streamId, after) <= 0))
+        continue;
+      if (this.#keptCount(stream, firstKept) > 0) found.push(this.#infoOf(stream, firstKept));
+    }
+    return found;
+  }
+
+  trim({ recordedBefore, upTo, limit }: TrimRequest): number {
+    const begin = this.#log.trimmedTo + 1;
+    const end = Math.min(begin + limit, upTo + 1, this.#log.head + 1);
+    let position = begin;
+    for (; position < end; position++) {
+      const chunk = this.#log.chunkOf(position);
+      const place = position - chunk.firstGlobalPosition;
+      if (chunk.recordedAt[place] >= recordedBefore) break;
+      this.#dropFirst(this.#streams[chunk.streams[place]]);
+    }
+    this.#log.trimTo(position - 1);
+    return position - begin;
+  }
+
+  loadCheckpoint(name: string): Checkpoint | undefined {
+    return this.#checkpoints.get(name);
+  }
+
+  saveCheckpoint(name: string, checkpoint: Checkpoint): void {
+    this.#checkpoints.set(name, checkpoint);
+  }
+
+  usage(retained: Retained): EngineUsage {
+    const firstKept = this.#firstKept(retained);
+    let bytes = this.#log.bytes + this.#cache.bytes + this.#types.bytes;
+    for (const stream of this.#streams) bytes += stream.bytes;
+    return { events: this.#log.head - firstKept + 1, streams: this.#keptStreams(firstKept), bytes };
+  }
+
+  #dropFirst(stream: StreamLog): void {
+    const lastPage = stream.pageOf(stream.revision);
+    const dropped = stream.dropFirst();
+    if (dropped) this.#cache.forget(dropped);
+    if (stream.count > 0) return;
+    if (!isOwn(stream.streamId)) this.#filledStreams--;
+    this.#cache.forget(lastPage);
+  }
+
+  /** The events of `count` positions that follow each other, in a new array. */
+  #records(stream: StreamLog, first: number, count: number): RecordedEvent[] {
+    if (count === 0) return [];
+    let events: RecordedEvent[] | undefined;
+    for (let position = first; position < first + count;) {
+      const page = stream.pageOf(position);
+      const begin = (position - 1) % EVENTS_PER_PAGE;
+      const pageEnd = Math.min(position - begin + EVENTS_PER_PAGE, first + count);
+      const stop = begin + pageEnd - position;
+      if (begin >= page.recordsFrom && stop <= page.recordsTo) {
+        page.wasRead = true;
+        const slice = page.records!.slice(begin, stop) as RecordedEvent[];
+        events = events ? events.concat(slice) : slice;
+        position = pageEnd;
+      } else {
+        events ??= [];
+        for (; position < pageEnd; position++) events.push(this.#record(stream, position));
+      }
+    }
+    return events!;
+  }
+
+  #record(stream: StreamLog, position: number): RecordedEvent {
+    const page = stream.pageOf(position);
+    const place = (position - 1) % EVENTS_PER_PAGE;
+    const cached = page.records?.[place];
+    if (cached) {
+      page.wasRead = true;
+      return cached;
+    }
+    const globalPosition = page.globalPositions[place];
+    const chunk = this.#log.chunkOf(globalPosition);
+    const inChunk = globalPosition - chunk.firstGlobalPosition;
+    const record = recordedEvent({
+      id: this.#idAt(globalPosition),
+      type: this.#types.nameOf(chunk.types[inChunk]),
+      data: chunk.data(inChunk),
+      metadata: chunk.metadata(inChunk),
+      timestamp: chunk.timestamps[inChunk],
+      streamId: stream.streamId,
+      position,
+      globalPosition,
+      recordedAt: chunk.recordedAt[inChunk],
+    });
+    this.#cache.add(page, place, record, chunk.textBytesOf(inChunk));
+    return record;
+  }
+
+  #recordAt(chunk: Chunk, place: number): RecordedEvent {
+    return this.#record(this.#streams[chunk.streams[place]], chunk.positions[place]);
+  }
+
+  #idAt(globalPosition: number): string {
+    const chunk = this.#log.chunkOf(globalPosition);
+    const place = globalPosition - chunk.firstGlobalPosition;
+    return chunk.id(place) ?? this.#ids.idOf(globalPosition, chunk.recordedAt[place]);
+  }
+
+  #hasType(globalPosition: number, types: readonly Pattern[]): boolean {
+    const chunk = this.#log.chunkOf(globalPosition);
+    const type = this.#types.nameOf(chunk.types[globalPosition - chunk.firstGlobalPosition]);
+    return types.some((pattern) => pattern.matches(type));
+  }
+
+  #memoryOf(filter: CompiledFilter): FilterMemory {
+    let memory = this.#filterMemories.get(filter);
+    if (!memory) {
+      memory = new FilterMemory(filter, (stream) => this.#streams[stream].streamId, this.#types);
+      this.#filterMemories.set(filter, memory);
+    }
+    return memory;
+  }
+
+  /** The global position of the first event that has neither been removed nor expired. */
+  #firstKept({ recordedSince }: Retained): number {
+    return recordedSince === -Infinity ? this.#log.trimmedTo + 1 : this.#log.firstRecordedSince(recordedSince);
+  }
+
+  #firstKeptPosition(stream: StreamLog, recordedSince: number): number {
+    return stream.firstPositionFrom(this.#firstKept({ recordedSince }));
+  }
+
+  #keptCount(stream: StreamLog, firstKept: number): number {
+    return stream.revision - stream.firstPositionFrom(firstKept) + 1;
+  }
+
+  #keptStreams(firstKept: number): number {
+    if (firstKept === this.#log.trimmedTo + 1) return this.#filledStreams;
+    return this.#streams.filter((stream) => !isOwn(stream.streamId) && this.#keptCount(stream, firstKept) > 0).length;
+  }
+
+  #infoOf(stream: StreamLog, firstKept: number): StreamInfo {
+    const firstPosition = stream.firstPositionFrom(firstKept);
+    const eventCount = stream.revision - firstPosition + 1;
+    const timeOf = (position: number) => (eventCount > 0 ? this.#record(stream, position).timestamp : null);
+    return {
+      streamId: stream.streamId,
+      eventCount,
+      firstEvent: timeOf(firstPosition),
+      lastEvent: timeOf(stream.revision),
+      firstPosition,
+      lastPosition: stream.revision,
+    };
+  }
+}
+
+/** Whether a stream is one of the store's own. */
+function isOwn(streamId: string): boolean {
+  return streamId.charCodeAt(0) === 36;
+}

@@ -1,0 +1,152 @@
+import type { RecordedEvent } from '../store/event.js';
+
+/** How many positions of a stream one page covers. */
+export const EVENTS_PER_PAGE = 1_024;
+const SMALLEST_PAGE = 8;
+
+/** A stretch of a stream: where its events lie in the log, and those of them that were read lately. */
+export class StreamPage {
+  /** The global position of each event; grows with the page. */
+  globalPositions: Float64Array;
+  count = 0;
+
+  /** The events made by reading, each at its place; undefined when none was. */
+  records: (RecordedEvent | undefined)[] | undefined;
+  /** From which place up to which (exclusive) there is a record in every place. */
+  recordsFrom = 0;
+  recordsTo = 0;
+  /** What `records` takes of the memory, by estimate. */
+  recordBytes = 0;
+  /** Whether the records were read since the cache last looked. */
+  wasRead = false;
+
+  /** @param capacity for how many positions to make room at first */
+  constructor(capacity: number) {
+    this.globalPositions = new Float64Array(capacity);
+  }
+
+  /** @returns how many bytes the page grew by */
+  push(globalPosition: number): number {
+    const { globalPositions } = this;
+    let grown = 0;
+    if (this.count === globalPositions.length) {
+      this.globalPositions = new Float64Array(Math.min(this.count * 4, EVENTS_PER_PAGE));
+      this.globalPositions.set(globalPositions);
+      grown = this.globalPositions.byteLength - globalPositions.byteLength;
+    }
+    this.globalPositions[this.count++] = globalPosition;
+    return grown;
+  }
+
+  /** Keeps a record at its place. */
+  keep(place: number, record: RecordedEvent): void {
+    const records = (this.records ??= []);
+    while (records.length < place) records.push(undefined);
+    records[place] = record;
+    if (this.recordsFrom === this.recordsTo) this.recordsFrom = this.recordsTo = place;
+    while (records[this.recordsTo]) this.recordsTo++;
+    while (this.recordsFrom > 0 && records[this.recordsFrom - 1]) this.recordsFrom--;
+  }
+
+  dropRecords(): void {
+    this.records = undefined;
+    this.recordsFrom = this.recordsTo = 0;
+    this.recordBytes = 0;
+  }
+}
+
+/**
+ * Where one stream's events lie in the log, page by page.
+ *
+ * It outlives them: when retention has removed every event, the stream's positions still go on from `revision`.
+ */
+export class StreamLog {
+  /** The position of the last event ever appended; 0 before the first. */
+  revision = 0;
+  /** The position of the first event that was not removed; `revision + 1` when none is left. */
+  firstPosition = 1;
+
+  readonly #pages: StreamPage[] = [];
+  /** How many pages were dropped at the front. */
+  #dropped = 0;
+  #pageBytes = 0;
+
+  /** @param number the stream's index in the engine's table */
+  constructor(
+    readonly streamId: string,
+    readonly number: number,
+  ) {}
+
+  /** How many events were not removed. */
+  get count(): number {
+    return this.revision - this.firstPosition + 1;
+  }
+
+  /** What the index takes of the memory, by estimate. */
+  get bytes(): number {
+    return 200 + 2 * this.streamId.length + this.#pageBytes;
+  }
+
+  /** Adds an event at the next position, which it returns. */
+  push(globalPosition: number): number {
+    let page = this.#pages[this.#pages.length - 1];
+    if (!page || page.count === EVENTS_PER_PAGE) {
+      // Most streams are short; a stream that has filled a page will probably fill the next.
+      page = new StreamPage(this.#pages.length === 0 ? SMALLEST_PAGE : EVENTS_PER_PAGE);
+      this.#pages.push(page);
+      this.#pageBytes += pageBytes(page);
+    }
+    this.#pageBytes += page.push(globalPosition);
+    return ++this.revision;
+  }
+
+  /** Takes back the newest events until `revision` is left. */
+  truncate(revision: number): void {
+    while (this.revision > revision) {
+      const page = this.pageOf(this.revision);
+      page.count--;
+      if (page.count === 0) this.#pageBytes -= pageBytes(this.#pages.pop()!);
+      this.revision--;
+    }
+  }
+
+  /**
+   * Forgets the first event. A page goes with its last event only, so that a position always has the same place in it.
+   *
+   * @returns the page, when it went
+   */
+  dropFirst(): StreamPage | undefined {
+    this.firstPosition++;
+    if ((this.firstPosition - 1) % EVENTS_PER_PAGE !== 0) return undefined;
+    const page = this.#pages.shift()!;
+    this.#dropped++;
+    this.#pageBytes -= pageBytes(page);
+    return page;
+  }
+
+  /** The page that covers a position which was not removed. */
+  pageOf(position: number): StreamPage {
+    return this.#pages[Math.floor((position - 1) / EVENTS_PER_PAGE) - this.#dropped];
+  }
+
+  globalPositionOf(position: number): number {
+    return this.pageOf(position).globalPositions[(position - 1) % EVENTS_PER_PAGE];
+  }
+
+  /** The first position whose event lies at `globalPosition` or after it; `revision + 1` when there is none. */
+  firstPositionFrom(globalPosition: number): number {
+    let low = this.firstPosition;
+    let high = this.revision + 1;
+    if (low < high && this.globalPositionOf(low) >= globalPosition) return low;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.globalPositionOf(middle) < globalPosition) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function pageBytes(page: StreamPage): number {
+  return 160 + page.globalPositions.byteLength;
+}

@@ -1,0 +1,48 @@
+import type { SubscriptionStart, SubscriptionTarget } from '../../store/subscription.js';
+import type { ConsumerOptions } from '../../subscription/consumer-options.js';
+
+export interface OnStreamEventOptions extends ConsumerOptions {
+  /** The name of the store. Default the store that the class `EventStore` means. */
+  readonly store?: string;
+  /**
+   * After which event to begin: `START`, `END`, a cursor or a position. Default for a durable handler `START`, and only
+   * used until it has a checkpoint; else what is appended since the application started.
+   */
+  readonly from?: SubscriptionStart;
+}
+
+/** What `@OnStreamEvent` leaves on a method; a method may have several. */
+export interface OnStreamEventMark {
+  readonly target: SubscriptionTarget;
+  readonly options: OnStreamEventOptions;
+}
+
+const MARKS = Symbol('ON_STREAM_EVENT');
+
+/**
+ * Calls the method for every event of a subscription, with the event and a `StreamEventContext`.
+ *
+ * The method belongs to a provider or a controller; guards, pipes, interceptors, exception filters and parameter decorators
+ * work on it, with the context type `'stream-event'`. An event counts as dealt with when the promise that the method
+ * returned has resolved, or when an exception filter has swallowed its failure.
+ *
+ * With `durable`, every event is handled at least once, in the order of its stream, also across restarts.
+ *
+ * Repeatable: each use is a subscription of its own.
+ *
+ * @param target a stream id, `{ stream }`, `{ streams: 'order-*' }` or `{ all: true }`, each also with `types`
+ */
+export function OnStreamEvent(target: SubscriptionTarget, options: OnStreamEventOptions = {}): MethodDecorator {
+  return (_prototype, _name, descriptor) => {
+    const method = descriptor.value as object;
+    // Decorators are applied from the bottom up; the list reads from the top down.
+    Reflect.defineMetadata(MARKS, [{ target, options }, ...marksOf(method)], method);
+    return descriptor;
+  };
+}
+
+/** The marks of a method, from the top down; none when it has no `@OnStreamEvent`. */
+export function marksOf(method: unknown): readonly OnStreamEventMark[] {
+  if (typeof method !== 'function') return [];
+  return (Reflect.getOwnMetadata(MARKS, method) as OnStreamEventMark[] | undefined) ?? [];
+}

@@ -1,0 +1,46 @@
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { EventStoreRegistry } from './event-store.registry.js';
+import { StreamEventExplorer } from './stream-event.explorer.js';
+import { StreamSubscriptions } from './stream-subscriptions.js';
+
+/**
+ * Opens and closes the stores with the application, and runs the handlers in between.
+ *
+ * Handlers take their places in the log before they are called, which is when all modules are ready; so what modules
+ * append while they start reaches the handlers too. They end before the HTTP server closes; the stores close last.
+ */
+@Injectable()
+export class EventStoreLifecycle
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  constructor(
+    @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
+    @Inject(StreamEventExplorer) private readonly explorer: StreamEventExplorer,
+    @Inject(StreamSubscriptions) private readonly subscriptions: StreamSubscriptions,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    const handlers = this.explorer.explore();
+    await Promise.all(this.registry.all().map((store) => store.open()));
+    await this.subscriptions.open(handlers);
+  }
+
+  onApplicationBootstrap(): void {
+    this.subscriptions.start();
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.subscriptions.stop();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all(this.registry.all().map((store) => store.close()));
+  }
+}

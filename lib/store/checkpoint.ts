@@ -1,0 +1,25 @@
+/**
+ * How far a durable handler has come: what it needs to go on after a restart. Plain JSON, kept by the engine under the
+ * handler's name.
+ */
+export interface Checkpoint {
+  /** Every event up to this position was dealt with: a position in its stream, or in the whole log. */
+  readonly position: number;
+  /** Positions beyond `position` that were dealt with too, because other streams were faster; rising. */
+  readonly ahead: readonly number[];
+  /** How often the handling of an event was begun, for events that failed or may have ended the process. */
+  readonly attempts: readonly { readonly position: number; readonly count: number }[];
+  /** The streams that wait behind a dead letter. */
+  readonly parked: readonly ParkedStream[];
+  /** Whether the handler is at work. Still true after a restart when the process ended without closing the store. */
+  readonly isRunning: boolean;
+}
+
+/** A stream whose later events wait until its dead letter was retried or discarded. */
+export interface ParkedStream {
+  readonly streamId: string;
+  /** The last position of the stream that was dealt with. */
+  readonly handledTo: number;
+  /** The last position of the stream that was passed over while it waits. */
+  readonly skippedTo: number;
+}

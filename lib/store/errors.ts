@@ -1,0 +1,189 @@
+import type { ExpectedRevision } from './expected-revision.js';
+
+/**
+ * The base of every error this package throws.
+ *
+ * Decide by `code` (it never changes within a major version) or by class; messages are for people and may be reworded.
+ */
+export abstract class EventStoreError extends Error {
+  /** What went wrong, in capitals, for programs. */
+  abstract readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** An argument, an option or a part of an event is not acceptable. Nothing was kept. */
+export class ValidationError extends EventStoreError {
+  readonly code = 'VALIDATION_FAILED';
+
+  /**
+   * @param field which input, as a path: `streamId`, `events[2].data.price`, `retentionDuration`
+   * @param problem what is wrong with it and what would be right
+   */
+  constructor(
+    readonly field: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Invalid ${field}: ${problem}`, options);
+  }
+}
+
+/** Nothing was ever appended to the stream. */
+export class StreamNotFoundError extends EventStoreError {
+  readonly code = 'STREAM_NOT_FOUND';
+
+  constructor(readonly streamId: string) {
+    super(`There is no stream "${streamId}": append to it first, or subscribe to it, which waits for the first event.`);
+  }
+}
+
+/** Somebody else appended first: the stream is not at the revision the caller had seen. Nothing was kept. */
+export class WrongExpectedRevisionError extends EventStoreError {
+  readonly code = 'WRONG_EXPECTED_REVISION';
+
+  constructor(
+    readonly streamId: string,
+    readonly expected: ExpectedRevision,
+    readonly actual: number,
+  ) {
+    super(`Stream "${streamId}" is at revision ${actual}, not ${expected}: read it again, then retry.`);
+  }
+}
+
+/** The append would go over a limit of the store. Nothing was kept. */
+export class StreamLimitReachedError extends EventStoreError {
+  readonly code = 'STREAM_LIMIT_REACHED';
+
+  /** @param maximum the configured limit */
+  constructor(
+    readonly limit: 'maxEventsPerStream' | 'maxStreams',
+    readonly maximum: number,
+    readonly streamId: string,
+  ) {
+    super(
+      limit === 'maxStreams'
+        ? `Stream "${streamId}" would be one more than ${maximum} streams: raise maxStreams, or set it to 0 for no limit.`
+        : `Stream "${streamId}" would hold more than ${maximum} events: raise maxEventsPerStream, set it to 0 for no ` +
+            `limit, or set a retentionDuration.`,
+    );
+  }
+}
+
+/** The store was closed, or is closing. Calls accepted earlier still finish. */
+export class StoreClosedError extends EventStoreError {
+  readonly code = 'STORE_CLOSED';
+
+  constructor(readonly storeName: string) {
+    super(`The event store "${storeName}" is closed: open a new one.`);
+  }
+}
+
+/** The caller's `AbortSignal` ended the call. `cause` is the signal's reason; nothing was kept. */
+export class OperationAbortedError extends EventStoreError {
+  readonly code = 'OPERATION_ABORTED';
+
+  constructor(
+    readonly operation: string,
+    reason: unknown,
+  ) {
+    super(`${operation} was aborted by its signal: call it again with a signal that is not aborted.`, {
+      cause: reason,
+    });
+  }
+}
+
+/** A subscription was closed or aborted before what was waited for. `cause` is the reason of its signal, if it had one. */
+export class SubscriptionEndedError extends EventStoreError {
+  readonly code = 'SUBSCRIPTION_ENDED';
+
+  /** @param target what the subscription was for, in words */
+  constructor(
+    readonly target: string,
+    reason?: unknown,
+  ) {
+    super(`The subscription to ${target} ended before it had caught up: subscribe again from its position.`, {
+      cause: reason,
+    });
+  }
+}
+
+/** Retention removed events while a replay that was to cover them was still on its way to them. */
+export class EventsExpiredError extends EventStoreError {
+  readonly code = 'EVENTS_EXPIRED';
+
+  /** @param trimmedTo the global position of the last event that was removed */
+  constructor(readonly trimmedTo: number) {
+    super(
+      `Retention removed events up to global position ${trimmedTo} before the replay came to them: take a longer ` +
+        `retentionDuration, a higher speed or a later beginning.`,
+    );
+  }
+}
+
+/** The engine, as it is configured, cannot do this. */
+export class UnsupportedOperationError extends EventStoreError {
+  readonly code = 'UNSUPPORTED_OPERATION';
+
+  /** @param remedy what to configure, or what to use instead */
+  constructor(
+    readonly operation: string,
+    remedy: string,
+  ) {
+    super(`${operation} is not supported here: ${remedy}`);
+  }
+}
+
+/** A handler took longer than its `timeoutMs`. What it still does changes nothing; its signal was aborted. */
+export class HandlerTimeoutError extends EventStoreError {
+  readonly code = 'HANDLER_TIMEOUT';
+
+  constructor(
+    readonly handler: string,
+    readonly timeoutMs: number,
+  ) {
+    super(`${handler} took longer than ${timeoutMs} ms: raise timeoutMs, or end the work when context.signal aborts.`);
+  }
+}
+
+/** A handler failed on an event that was handed to it on request. `cause` is what it threw. */
+export class HandlerFailedError extends EventStoreError {
+  readonly code = 'HANDLER_FAILED';
+
+  constructor(
+    readonly handler: string,
+    readonly eventId: string,
+    cause: unknown,
+  ) {
+    super(`${handler} failed on event ${eventId} again: mend what it fails on, then retry.`, { cause });
+  }
+}
+
+/** A handler is paused, or stopped after a failure: it deals with no events until it is resumed. */
+export class HandlerStoppedError extends EventStoreError {
+  readonly code = 'HANDLER_STOPPED';
+
+  constructor(
+    readonly handler: string,
+    cause?: unknown,
+  ) {
+    super(`${handler} is paused or has stopped: resume it, after mending what stopped it.`, { cause });
+  }
+}
+
+/** No dead letter has this id: it was retried or discarded before, or never was. */
+export class DeadLetterNotFoundError extends EventStoreError {
+  readonly code = 'DEAD_LETTER_NOT_FOUND';
+
+  constructor(readonly id: string) {
+    super(`There is no dead letter "${id}": list them to see which there are.`);
+  }
+}
+
+/** The code of an error for metrics: its own, or `UNKNOWN` for an error that is not the store's. */
+export function codeOf(error: unknown): string {
+  return error instanceof EventStoreError ? error.code : 'UNKNOWN';
+}

@@ -1,0 +1,181 @@
+import { performance } from 'node:perf_hooks';
+import { codeOf, OperationAbortedError, StreamNotFoundError } from './errors.js';
+import type { RecordedEvent } from './event.js';
+import { isPromise, type MaybePromise } from './maybe-promise.js';
+import type { MetricsCollector, ReadMeasurement } from './metrics-collector.js';
+import { checkMembers } from './known-members.js';
+import type { ReadAllOptions, ReadAllResult, ReadOptions, ReadTimeRangeOptions } from './read-request.js';
+import type {
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  StorageEngine,
+  StreamPage,
+  TimePlace,
+} from './storage-engine.js';
+import type { StoreGate } from './store-gate.js';
+
+const READ_OPTIONS = {
+  read: ['types', 'signal'],
+  readStream: ['limit', 'direction', 'types', 'signal'],
+  readAll: ['from', 'limit', 'direction', 'filter', 'signal'],
+  readTimeRange: ['filter', 'limit', 'signal'],
+};
+
+const FROM_START = { after: 0, limit: 0, direction: 'forward', filter: undefined } as const;
+
+/**
+ * Answers checked read requests: page after page until enough events were found, counted and measured.
+ *
+ * What the engine answers at once stays without a promise, which matters when a read takes less than a microsecond.
+ */
+export class EventReader {
+  /** How many events were handed out since the store was opened. */
+  eventsRead = 0;
+
+  constructor(
+    private readonly storeName: string,
+    private readonly engine: StorageEngine,
+    private readonly gate: StoreGate,
+    private readonly metrics: MetricsCollector,
+  ) {}
+
+  /** @param request checks what was asked for, and throws when it is not acceptable */
+  stream(
+    operation: 'read' | 'readStream',
+    options: ReadOptions,
+    request: () => ReadStreamRequest,
+  ): MaybePromise<StreamPage> {
+    return this.#measured(operation, options, request, (checked) => {
+      const page = this.engine.readStream(checked);
+      return isPromise(page)
+        ? page.then((answer) => this.#completeStream(answer, checked, options.signal))
+        : this.#completeStream(page, checked, options.signal);
+    });
+  }
+
+  /** @throws {OperationAbortedError} between two pages */
+  all(options: ReadAllOptions, request: () => ReadAllRequest): MaybePromise<ReadAllResult> {
+    return this.#measured('readAll', options, request, async (checked) => {
+      const events: RecordedEvent[] = [];
+      let { after } = checked;
+      for (;;) {
+        const page = await this.engine.readAll({ ...checked, after, limit: checked.limit - events.length });
+        addTo(events, page.events);
+        after = page.globalPosition;
+        if (page.isEnd || events.length >= checked.limit) {
+          // A read that began at the end and found nothing has looked as far as the log goes.
+          return { events, globalPosition: Number.isFinite(after) ? after : page.head, isEnd: page.isEnd };
+        }
+        throwIfAborted('readAll', options.signal);
+      }
+    });
+  }
+
+  /** @throws {OperationAbortedError} between two pages */
+  async timeRange(
+    options: ReadTimeRangeOptions,
+    request: () => Omit<ReadTimeRangeRequest, 'upTo'>,
+  ): Promise<RecordedEvent[]> {
+    const { events } = await this.#measured('readTimeRange', options, request, async (checked) => {
+      const events: RecordedEvent[] = [];
+      // What is appended between two pages may have happened before what was read: it does not belong to this view.
+      const { head: upTo } = await this.engine.readAll({ ...FROM_START, recordedSince: checked.recordedSince });
+      let after: TimePlace | undefined;
+      do {
+        throwIfAborted('readTimeRange', options.signal);
+        const limit = checked.limit - events.length;
+        const page = await this.engine.readTimeRange({ ...checked, after, upTo, limit });
+        addTo(events, page.events);
+        after = page.next;
+      } while (after && events.length < checked.limit);
+      return { events };
+    });
+    return events;
+  }
+
+  #completeStream(
+    page: StreamPage,
+    request: ReadStreamRequest,
+    signal: AbortSignal | undefined,
+  ): MaybePromise<StreamPage> {
+    if (page.revision === 0) throw new StreamNotFoundError(request.streamId);
+    return page.isEnd || page.events.length >= request.limit ? page : this.#readOn(page, request, signal);
+  }
+
+  async #readOn(first: StreamPage, request: ReadStreamRequest, signal: AbortSignal | undefined): Promise<StreamPage> {
+    const { events } = first;
+    let page = first;
+    while (!page.isEnd && events.length < request.limit) {
+      throwIfAborted('readStream', signal);
+      page = await this.engine.readStream({
+        ...request,
+        after: page.position,
+        limit: request.limit - events.length,
+      });
+      addTo(events, page.events);
+    }
+    return { ...page, events };
+  }
+
+  /** Runs a read once the store is open, counts its events and tells the metrics collector how it went. */
+  #measured<Request, Page extends { readonly events: readonly RecordedEvent[] }>(
+    operation: ReadMeasurement['operation'],
+    options: { readonly signal?: AbortSignal },
+    request: () => Request,
+    read: (checked: Request) => MaybePromise<Page>,
+  ): MaybePromise<Page> {
+    const startedAt = this.metrics.onRead ? performance.now() : 0;
+    try {
+      checkMembers(options, 'options', READ_OPTIONS[operation]);
+      const checked = request();
+      throwIfAborted(operation, options.signal);
+      const answer = this.gate.call(() => read(checked));
+      if (!isPromise(answer)) return this.#finish(operation, startedAt, answer);
+      return answer
+        .then((page) => {
+          throwIfAborted(operation, options.signal);
+          return this.#finish(operation, startedAt, page);
+        })
+        .catch((error: unknown) => this.#fail(operation, startedAt, error));
+    } catch (error) {
+      return this.#fail(operation, startedAt, error);
+    }
+  }
+
+  #finish<Page extends { readonly events: readonly RecordedEvent[] }>(
+    operation: ReadMeasurement['operation'],
+    startedAt: number,
+    page: Page,
+  ): Page {
+    this.eventsRead += page.events.length;
+    this.metrics.onRead?.({
+      store: this.storeName,
+      operation,
+      outcome: 'ok',
+      events: page.events.length,
+      durationMs: performance.now() - startedAt,
+    });
+    return page;
+  }
+
+  #fail(operation: ReadMeasurement['operation'], startedAt: number, error: unknown): never {
+    this.metrics.onRead?.({
+      store: this.storeName,
+      operation,
+      outcome: codeOf(error),
+      events: 0,
+      durationMs: performance.now() - startedAt,
+    });
+    throw error;
+  }
+}
+
+/** Not `push(...more)`: the arguments of a call lie on the stack, which a hundred thousand events overflow. */
+function addTo(events: RecordedEvent[], more: readonly RecordedEvent[]): void {
+  for (const event of more) events.push(event);
+}
+
+function throwIfAborted(operation: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new OperationAbortedError(operation, signal.reason);
+}

@@ -1,0 +1,132 @@
+import { systemClock, type Clock } from './clock.js';
+import { toMilliseconds, type Duration } from './duration.js';
+import { ValidationError } from './errors.js';
+import { checkMembers } from './known-members.js';
+import type { RecordedEvent } from './event.js';
+import { checkName, shown } from './names.js';
+import { consoleLogger, type StoreLogger } from './logger.js';
+import { guardCollector, type MetricsCollector } from './metrics-collector.js';
+import type { StorageEngine } from './storage-engine.js';
+
+/** How a store is set up. Every field may be left out. */
+export interface EventStoreOptions {
+  /** Names the store in metrics, logs and injection tokens. Default `memory-store`. */
+  readonly name?: string;
+
+  /** At most so many events in one stream, counting only those kept now. 0 means no limit. Default 100 000. */
+  readonly maxEventsPerStream?: number;
+
+  /** At most so many streams that hold events. 0 means no limit. Default 10 000. */
+  readonly maxStreams?: number;
+
+  /**
+   * How long events are kept after they were recorded: milliseconds, or text such as `'7d'`. Older ones are hidden at once
+   * and removed by a sweep that runs ten times in this period. 0, the default, keeps them for ever.
+   */
+  readonly retentionDuration?: Duration;
+
+  /**
+   * Gets the events that are about to be removed by retention, oldest first, at most 1 000 at a time; to archive them,
+   * for example. If it throws or rejects, none of them is removed, and the next sweep hands them over again.
+   */
+  readonly onExpire?: (events: readonly RecordedEvent[]) => void | Promise<void>;
+
+  /**
+   * How often the engine writes a snapshot, if it has a place for snapshots: milliseconds, or text such as `'1h'`. 0 means
+   * never. Default 1 hour.
+   */
+  readonly snapshotInterval?: Duration;
+
+  /**
+   * How long closing waits for handlers that are at work, in milliseconds, before it aborts them and goes on without
+   * them. Default 10 000.
+   */
+  readonly shutdownTimeoutMs?: number;
+
+  /** Told what the store does. Default: nobody. */
+  readonly metricsCollector?: MetricsCollector;
+
+  /** Where events are kept. Default: in memory. */
+  readonly engine?: StorageEngine;
+
+  /** Where failures without a caller are reported. Default the console; inside Nest, its logger. */
+  readonly logger?: StoreLogger;
+
+  /** Where the store takes the time from. Default the computer's clock. */
+  readonly clock?: Clock;
+}
+
+/** The value of every option that was left out, except `engine`. Durations are in milliseconds. */
+export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
+  name: 'memory-store',
+  maxEventsPerStream: 100_000,
+  maxStreams: 10_000,
+  retentionDuration: 0,
+  snapshotInterval: 3_600_000,
+  shutdownTimeoutMs: 10_000,
+  metricsCollector: Object.freeze<MetricsCollector>({}),
+  logger: consoleLogger,
+  clock: systemClock,
+});
+
+/** Options that were checked and filled in: limits of 0 have become Infinity, durations milliseconds. */
+export interface CheckedEventStoreOptions {
+  readonly name: string;
+  readonly maxEventsPerStream: number;
+  readonly maxStreams: number;
+  readonly retentionDurationMs: number;
+  readonly snapshotIntervalMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly onExpire: EventStoreOptions['onExpire'];
+  readonly metricsCollector: MetricsCollector;
+  readonly logger: StoreLogger;
+  readonly clock: Clock;
+}
+
+const KNOWN_OPTIONS = [...Object.keys(DEFAULT_EVENT_STORE_OPTIONS), 'engine', 'onExpire'];
+
+/**
+ * Checks options once and fills in the defaults.
+ *
+ * @throws {ValidationError} that names the option
+ */
+export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptions {
+  checkMembers(options, 'options', KNOWN_OPTIONS);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { onExpire, ...all } = { ...DEFAULT_EVENT_STORE_OPTIONS, ...(given as EventStoreOptions) };
+  checkName(all.name, 'name');
+  if (onExpire !== undefined && typeof onExpire !== 'function')
+    throw new ValidationError('onExpire', 'give a function.');
+  const logger = withMethods(all.logger, 'logger', ['warn', 'error']);
+  if (all.engine !== undefined) withMethods(all.engine, 'engine', ['open', 'append', 'readStream', 'close']);
+  return {
+    name: all.name,
+    maxEventsPerStream: toMaximum(all.maxEventsPerStream, 'maxEventsPerStream'),
+    maxStreams: toMaximum(all.maxStreams, 'maxStreams'),
+    retentionDurationMs: toMilliseconds(all.retentionDuration, 'retentionDuration'),
+    snapshotIntervalMs: toMilliseconds(all.snapshotInterval, 'snapshotInterval'),
+    shutdownTimeoutMs: toMilliseconds(all.shutdownTimeoutMs, 'shutdownTimeoutMs'),
+    onExpire,
+    metricsCollector: guardCollector(withMethods(all.metricsCollector, 'metricsCollector', []), logger),
+    logger,
+    clock: withMethods(all.clock, 'clock', ['now', 'setTimer']),
+  };
+}
+
+function toMaximum(limit: unknown, field: string): number {
+  if (!Number.isSafeInteger(limit) || (limit as number) < 0) {
+    throw new ValidationError(field, `${shown(limit)} is no limit: give a whole number, or 0 for no limit.`);
+  }
+  return limit === 0 ? Infinity : (limit as number);
+}
+
+function withMethods<Part extends object>(part: Part, field: string, methods: readonly (keyof Part & string)[]): Part {
+  if ((typeof part !== 'object' && typeof part !== 'function') || part === null) {
+    throw new ValidationError(field, `${shown(part)} is none: give an object.`);
+  }
+  for (const method of methods) {
+    if (typeof part[method] !== 'function')
+      throw new ValidationError(field, `it has no method ${method}(): give one that has.`);
+  }
+  return part;
+}

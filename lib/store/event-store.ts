@@ -1,0 +1,585 @@
+import { performance } from 'node:perf_hooks';
+import { AppendSignal } from './append-signal.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { Clock } from './clock.js';
+import { Cursor, type END, START } from './cursor.js';
+import {
+  codeOf,
+  OperationAbortedError,
+  StoreClosedError,
+  StreamNotFoundError,
+  UnsupportedOperationError,
+  ValidationError,
+} from './errors.js';
+import { compileTypes, toFilter } from './event-filter.js';
+import type { NewEvent, RecordedEvent } from './event.js';
+import { messageOf, stackOf } from './error-text.js';
+import { EventReader } from './event-reader.js';
+import type { CheckedEventStoreOptions } from './event-store-options.js';
+import { acceptEvent } from './event-validator.js';
+import { checkMembers } from './known-members.js';
+import { checkedName, checkName, checkOwnStreamId, shown } from './names.js';
+import { checkPosition, toLimit } from './positions.js';
+import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
+import { isPromise, type MaybePromise } from './maybe-promise.js';
+import type { StoreLogger } from './logger.js';
+import type { MetricsCollector } from './metrics-collector.js';
+import {
+  checkBatchSize,
+  checkDirection,
+  type ReadAllOptions,
+  type ReadAllResult,
+  type ReadOptions,
+  type ReadResult,
+  type ReadStreamOptions,
+  type ReadTimeRangeOptions,
+  toBound,
+  toPosition,
+  toRange,
+} from './read-request.js';
+import { Replay, type ReplayOptions } from './replay.js';
+import { RetentionSweeper } from './retention-sweeper.js';
+import type { AppendAnswer, EventToAppend, LogPage, StorageEngine, TimePlace } from './storage-engine.js';
+import type { Time } from './time.js';
+import { StoreGate } from './store-gate.js';
+import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './stream-info.js';
+import { checkStart, checkTarget } from './subscription-target.js';
+import type {
+  SubscribeOptions,
+  Subscription,
+  SubscriptionRegistry,
+  SubscriptionSource,
+  SubscriptionStart,
+  SubscriptionTarget,
+} from './subscription.js';
+
+/** How long an append of another process may go unnoticed when its hint was lost. */
+const POLL_INTERVAL_MS = 1_000;
+
+const APPEND_OPTIONS = ['expectedRevision', 'signal'];
+const REPLAY_OPTIONS = ['filter', 'speed', 'batchSize', 'onProgress', 'signal'];
+const SUBSCRIBE_OPTIONS = ['signal', 'batchSize', 'onCaughtUp', 'onGap'];
+
+export interface AppendOptions {
+  /** The revision the stream must be at: a number, `ANY` (the default), `NO_STREAM` or `STREAM_EXISTS`. */
+  readonly expectedRevision?: ExpectedRevision;
+  /** Checked before anything is kept. An append that has reached the engine is not undone. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AppendResult {
+  readonly streamId: string;
+  /** The position of the batch's last event. */
+  readonly revision: number;
+  /** The position of the batch's first event: `revision - count + 1`. */
+  readonly firstPosition: number;
+  /** The global position of the batch's last event. */
+  readonly globalPosition: number;
+  readonly count: number;
+}
+
+/**
+ * Streams of events: append, read, read by time, replay, subscribe.
+ *
+ * The public face of the store. It checks what it is given once, fills in defaults, and asks its engine; what an engine is
+ * told has been checked, and what a caller passed in can be changed afterwards without changing the store. Every method
+ * that returns a promise rejects with an `EventStoreError`, and throws nothing besides.
+ */
+export class EventStore {
+  readonly #engine: StorageEngine;
+  readonly #options: CheckedEventStoreOptions;
+  readonly #signal = new AppendSignal();
+  readonly #sweeper: RetentionSweeper;
+  readonly #subscriptions: SubscriptionRegistry;
+  readonly #gate: StoreGate;
+  readonly #reader: EventReader;
+
+  #closed: Promise<void> | undefined;
+  #remembersHead = false;
+  #headAtOpening = 0;
+  #recordedSince = -Infinity;
+  #eventsAppended = 0;
+  #snapshotsCreated = 0;
+  #cancelSnapshotTimer: (() => void) | undefined;
+  #stopHints: (() => void) | undefined;
+
+  /** @internal Use `openEventStore`, or `EventStoreModule` in a Nest application. */
+  constructor(
+    options: CheckedEventStoreOptions,
+    engine: StorageEngine,
+    subscriptionsOf: (source: SubscriptionSource) => SubscriptionRegistry,
+  ) {
+    this.#options = options;
+    this.#engine = engine;
+    this.#gate = new StoreGate(options.name, () => this.#start());
+    this.#reader = new EventReader(options.name, engine, this.#gate, options.metricsCollector);
+    this.#sweeper = new RetentionSweeper(engine, options, () => this.#retention());
+    this.#subscriptions = subscriptionsOf(this.#subscriptionSource());
+  }
+
+  /** The store's name, as it was configured. */
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Told what the store does; also for those who work on its behalf, such as handlers. */
+  get metricsCollector(): MetricsCollector {
+    return this.#options.metricsCollector;
+  }
+
+  /** @internal How long closing waits for handlers that are at work. */
+  get shutdownTimeoutMs(): number {
+    return this.#options.shutdownTimeoutMs;
+  }
+
+  /** @internal Lets `headAtOpening` be known. To be called before the store is opened. */
+  rememberHead(): void {
+    this.#remembersHead = true;
+  }
+
+  /** @internal The global position of the last event there was when the store was opened. */
+  get headAtOpening(): number {
+    return this.#headAtOpening;
+  }
+
+  /** @internal The clock of the store, for those who work on its behalf. */
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  /** @internal Where failures without a caller are reported. */
+  get logger(): StoreLogger {
+    return this.#options.logger;
+  }
+
+  /** @internal What a durable handler has kept under its name. */
+  async loadCheckpoint(name: string): Promise<Checkpoint | undefined> {
+    return this.#gate.call(() => this.#engine.loadCheckpoint(name));
+  }
+
+  /** @internal Keeps the checkpoint of a durable handler. */
+  async saveCheckpoint(name: string, checkpoint: Checkpoint): Promise<void> {
+    await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint));
+  }
+
+  /**
+   * Makes the store ready. Called by `openEventStore` and by the Nest module; calls that come earlier wait for it.
+   * Idempotent.
+   *
+   * @throws what the engine fails with; calling `open` again tries again
+   */
+  open(): Promise<void> {
+    return this.#gate.ready();
+  }
+
+  async #start(): Promise<void> {
+    const { name, clock, logger, maxEventsPerStream, maxStreams } = this.#options;
+    await this.#engine.open({ storeName: name, clock, logger, maxEventsPerStream, maxStreams });
+    if (this.#remembersHead && !this.#closed) this.#headAtOpening = (await this.#readHead()).head;
+    this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
+    this.#sweeper.start();
+    this.#scheduleSnapshot();
+  }
+
+  /**
+   * Adds events to the end of a stream, all of them or none.
+   *
+   * When it resolves, they are kept as durably as the engine promises, and no handler has run yet. Appending the same
+   * events with the same ids after the same numeric revision (or `NO_STREAM`) once more stores nothing and gives the first
+   * result, so a call with an unknown outcome can be repeated.
+   *
+   * @param streamId 1 to 512 characters, no control characters, not beginning with `$`; made by its first append
+   * @param events one, or a batch; an empty batch changes nothing. Their data may be of any type: whether JSON can hold
+   *   it is checked here, and not by the compiler, which knows no difference between an interface and a `Map`
+   * @throws {ValidationError} when an event is not acceptable
+   * @throws {WrongExpectedRevisionError} when the stream is not at `expectedRevision`
+   * @throws {StreamLimitReachedError} when the batch would go over a limit
+   * @throws {OperationAbortedError | StoreClosedError}
+   */
+  append(
+    streamId: string,
+    events: NewEvent<unknown> | readonly NewEvent<unknown>[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    return this.#append(streamId, events, options, checkOwnStreamId);
+  }
+
+  /** @internal Appends to one of the store's own streams, whose ids begin with `$`. */
+  appendInternally(streamId: string, events: NewEvent<unknown> | readonly NewEvent<unknown>[]): Promise<AppendResult> {
+    return this.#append(streamId, events, {}, (name) => checkName(name, 'streamId'));
+  }
+
+  async #append(
+    streamId: string,
+    events: NewEvent<unknown> | readonly NewEvent<unknown>[],
+    options: AppendOptions,
+    checkStreamId: (streamId: string) => void,
+  ): Promise<AppendResult> {
+    const { metricsCollector } = this.#options;
+    const startedAt = metricsCollector.onAppend ? performance.now() : 0;
+    let outcome = 'ok';
+    try {
+      checkMembers(options, 'options', APPEND_OPTIONS);
+      const { expectedRevision = ANY, signal } = options;
+      // Everything the caller could change later is read before the first await.
+      checkStreamId(streamId);
+      const batch = this.#accept(events, expectedRevision);
+      if (!this.#gate.isOpen) await this.#gate.ready();
+      if (signal?.aborted) throw new OperationAbortedError('append', signal.reason);
+      const recordedSince = this.#retention();
+      const asked = this.#engine.append({ streamId, events: batch, expectedRevision, recordedSince });
+      const answer = isPromise(asked) ? await this.#gate.untilSettled(asked) : asked;
+      return this.#appended(streamId, batch.length, answer);
+    } catch (error) {
+      outcome = codeOf(error);
+      throw error;
+    } finally {
+      metricsCollector.onAppend?.({
+        store: this.name,
+        outcome,
+        events: Array.isArray(events) ? events.length : 1,
+        durationMs: performance.now() - startedAt,
+      });
+    }
+  }
+
+  #accept(
+    events: NewEvent<unknown> | readonly NewEvent<unknown>[],
+    expectedRevision: ExpectedRevision,
+  ): readonly EventToAppend[] {
+    if (expectedRevision !== ANY && expectedRevision !== NO_STREAM && expectedRevision !== STREAM_EXISTS) {
+      checkPosition(expectedRevision, 'expectedRevision');
+    }
+    if (!Array.isArray(events)) return [acceptEvent(events as NewEvent<unknown>, '')];
+    const batch: EventToAppend[] = [];
+    for (let index = 0; index < events.length; index++) {
+      batch.push(acceptEvent(events[index] as NewEvent<unknown>, `events[${index}].`));
+    }
+    return batch;
+  }
+
+  #appended(streamId: string, count: number, answer: AppendAnswer): AppendResult {
+    if (!answer.repeated && count > 0) {
+      this.#eventsAppended += count;
+      const firstGlobalPosition = answer.globalPosition - count + 1;
+      this.#signal.notify(streamId, { firstPosition: answer.firstPosition, firstGlobalPosition });
+    }
+    return {
+      streamId,
+      revision: answer.firstPosition + count - 1,
+      firstPosition: answer.firstPosition,
+      globalPosition: answer.globalPosition,
+      count,
+    };
+  }
+
+  /**
+   * Reads events of one stream, oldest first, starting after `cursor`.
+   *
+   * The returned cursor names the last event read: hand it back and the next read goes on without gap or repeat.
+   *
+   * @param cursor a cursor of this stream, or a position; default 0, before the first event
+   * @param limit at most so many events; 0 or less means all. Default 1 000
+   * @throws {StreamNotFoundError} when nothing was ever appended to the stream
+   * @throws {ValidationError | OperationAbortedError | StoreClosedError}
+   */
+  async read(
+    streamId: string,
+    cursor: Cursor | number = 0,
+    limit = 1_000,
+    options: ReadOptions = {},
+  ): Promise<ReadResult> {
+    const page = this.#reader.stream('read', options, () => ({
+      streamId: checkedName(streamId, 'streamId'),
+      after: toPosition(cursor, streamId),
+      limit: toLimit(limit),
+      direction: 'forward',
+      types: compileTypes(options.types, 'types'),
+      recordedSince: this.#retention(),
+    }));
+    const { events, isEnd } = isPromise(page) ? await page : page;
+    const last = events.at(-1);
+    if (last) return { events, cursor: new Cursor(streamId, last.position, last.timestamp), isEnd };
+    return { events, cursor: cursor instanceof Cursor ? cursor : new Cursor(streamId, cursor), isEnd };
+  }
+
+  /**
+   * Reads events of one stream.
+   *
+   * @param fromPosition exclusive: forward, the events after it; backward, those before it. 0, the default, begins at the
+   *   respective end of the stream, as do `START` and `END`
+   * @throws {StreamNotFoundError} when nothing was ever appended to the stream
+   * @throws {ValidationError | OperationAbortedError | StoreClosedError}
+   */
+  async readStream(
+    streamId: string,
+    fromPosition: number | typeof START | typeof END = 0,
+    options: ReadStreamOptions = {},
+  ): Promise<RecordedEvent[]> {
+    const page = await this.#reader.stream('readStream', options, () => {
+      const { limit = 0, direction = 'forward', types } = options;
+      checkDirection(direction);
+      return {
+        streamId: checkedName(streamId, 'streamId'),
+        after: toBound(fromPosition, 'fromPosition', direction),
+        limit: toLimit(limit),
+        direction,
+        types: compileTypes(types, 'types'),
+        recordedSince: this.#retention(),
+      };
+    });
+    return page.events;
+  }
+
+  /**
+   * Reads events of all streams in the order they were recorded.
+   *
+   * @throws {ValidationError | OperationAbortedError | StoreClosedError}
+   */
+  async readAll(options: ReadAllOptions = {}): Promise<ReadAllResult> {
+    return this.#reader.all(options, () => {
+      const { from = 0, limit = 1_000, direction = 'forward', filter } = options;
+      checkDirection(direction);
+      return {
+        after: toBound(from, 'from', direction),
+        limit: toLimit(limit),
+        direction,
+        filter: toFilter(filter),
+        recordedSince: this.#retention(),
+      };
+    });
+  }
+
+  /**
+   * Reads the events of all streams that happened between two times, both inclusive; oldest first, ties by global position,
+   * whatever the order in which they arrived.
+   *
+   * @param from the beginning; left out, the range is open to the past
+   * @param to the end; left out, it is open to the future
+   * @throws {ValidationError | OperationAbortedError | StoreClosedError}
+   */
+  async readTimeRange(from?: Time, to?: Time, options: ReadTimeRangeOptions = {}): Promise<RecordedEvent[]> {
+    return this.#reader.timeRange(options, () => ({
+      ...toRange(from, to),
+      after: undefined,
+      limit: toLimit(options.limit ?? 0),
+      filter: toFilter(options.filter),
+      recordedSince: this.#retention(),
+    }));
+  }
+
+  /**
+   * The events of a time range once more, lazily: nothing is read before the first event is asked for, and what is appended
+   * from now on does not belong to it.
+   *
+   * @param from inclusive; left out, the range is open to the past
+   * @param to inclusive; left out, it is open to the future
+   * @throws {ValidationError | StoreClosedError} at once; while reading, also `OperationAbortedError`
+   */
+  replay(from?: Time, to?: Time, options: ReplayOptions = {}): Replay {
+    checkMembers(options, 'options', REPLAY_OPTIONS);
+    const range = toRange(from, to);
+    const { speed, batchSize = 512 } = options;
+    if (speed !== undefined && !(typeof speed === 'number' && Number.isFinite(speed) && speed > 0)) {
+      throw new ValidationError('speed', `${shown(speed)} is no speed: give a number above 0, such as 1 or 60.`);
+    }
+    checkBatchSize(batchSize);
+    const filter = toFilter(options.filter);
+    this.#gate.throwIfClosed();
+    // What expires while it runs still belongs to it.
+    const recordedSince = this.#retention();
+    const atStart = this.#headNow();
+    const page = async (after: TimePlace | undefined, limit: number) => {
+      const { head, trimmedTo } = await atStart;
+      const request = { ...range, after, upTo: head, limit, filter, recordedSince };
+      const found = await this.#gate.call(() => this.#engine.readTimeRange(request));
+      return { ...found, trimmedTo: found.trimmedTo > trimmedTo ? found.trimmedTo : 0 };
+    };
+    const countRead = (events: number): void => void (this.#reader.eventsRead += events);
+    const source = { clock: this.#options.clock, page, countRead, gate: this.#gate };
+    return new Replay(source, { ...options, batchSize });
+  }
+
+  /**
+   * Reads history first and then every event as it is appended, without a seam, a repeat or a loss.
+   *
+   * A subscription to a stream that does not exist yet waits for its first event.
+   *
+   * @param target a stream id, `{ stream }`, `{ streams: 'order-*' }` or `{ all: true }`, each also with `types`
+   * @param from exclusive; default `START`
+   * @throws {ValidationError | StoreClosedError} at once
+   */
+  subscribe(target: SubscriptionTarget, from: SubscriptionStart = START, options: SubscribeOptions = {}): Subscription {
+    checkMembers(options, 'options', SUBSCRIBE_OPTIONS);
+    const checked = checkTarget(target);
+    const start = checkStart(from, checked);
+    if (options.batchSize !== undefined) checkBatchSize(options.batchSize);
+    this.#gate.throwIfClosed();
+    return this.#subscriptions.open(checked, start, options);
+  }
+
+  /**
+   * The streams that hold events, sorted by id (by code point).
+   *
+   * @throws {ValidationError | StoreClosedError}
+   */
+  async getStreams(query: StreamQuery = {}): Promise<StreamInfo[]> {
+    checkMembers(query, 'options', ['prefix', 'limit', 'after']);
+    const { prefix = '', limit = 0, after = '' } = query;
+    if (prefix !== '') checkName(prefix, 'prefix');
+    if (after !== '') checkName(after, 'after');
+    const request = { streamId: undefined, prefix, after, limit: toLimit(limit) };
+    const list = () => this.#engine.listStreams({ ...request, recordedSince: this.#retention() });
+    return [...(await this.#gate.call(list))];
+  }
+
+  /**
+   * What is kept of one stream.
+   *
+   * @throws {StreamNotFoundError} when nothing was ever appended to it
+   * @throws {ValidationError | StoreClosedError}
+   */
+  async getStreamInfo(streamId: string): Promise<StreamInfo> {
+    checkName(streamId, 'streamId');
+    const request = { streamId, prefix: '', after: '', limit: 1 };
+    const list = () => this.#engine.listStreams({ ...request, recordedSince: this.#retention() });
+    const [info] = await this.#gate.call(list);
+    if (!info) throw new StreamNotFoundError(streamId);
+    return info;
+  }
+
+  /**
+   * Writes everything that is kept to the engine's place for snapshots.
+   *
+   * @throws {UnsupportedOperationError} when the engine has no such place
+   * @throws {StoreClosedError}
+   */
+  async snapshot(): Promise<StoreSnapshot> {
+    const snapshot = await this.#gate.call(() => this.#engine.snapshot?.());
+    if (!snapshot) {
+      throw new UnsupportedOperationError(
+        'snapshot',
+        `give store "${this.name}" an engine with a place to write one; its ${this.#engine.name} engine has none.`,
+      );
+    }
+    this.#snapshotsCreated++;
+    return snapshot;
+  }
+
+  /** What the store did since it was opened, and what it holds now. @throws {StoreClosedError} */
+  async stats(): Promise<Stats> {
+    const usage = () => this.#engine.usage({ recordedSince: this.#retention() });
+    const { events, streams, bytes } = await this.#gate.call(usage);
+    return {
+      totalEvents: events,
+      totalStreams: streams,
+      eventsAppended: this.#eventsAppended,
+      eventsRead: this.#reader.eventsRead,
+      eventsExpired: this.#sweeper.removed,
+      subscriptionsActive: this.#subscriptions.active,
+      snapshotsCreated: this.#snapshotsCreated,
+      memoryUsageBytes: bytes,
+    };
+  }
+
+  /**
+   * Removes now what has expired, instead of with the next sweep.
+   *
+   * @returns how many events were removed; 0 without a `retentionDuration`
+   * @throws what `onExpire` throws; then nothing more was removed
+   * @throws {StoreClosedError}
+   */
+  async sweep(): Promise<number> {
+    await this.#gate.ready();
+    return this.#sweeper.sweep();
+  }
+
+  /**
+   * Ends the store: accepted appends are finished, subscriptions end, and every later call gets a `StoreClosedError`.
+   * Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const callsEnded = this.#gate.close();
+    await this.#subscriptions.closeAll();
+    const wasOpened = await callsEnded;
+    this.#cancelSnapshotTimer?.();
+    this.#stopHints?.();
+    await this.#sweeper.stop();
+    if (wasOpened) await this.#engine.close();
+  }
+
+  /** Where the log begins and ends at the time of the call. */
+  #headNow(): MaybePromise<LogPage> {
+    const page = this.#gate.call(() => this.#readHead());
+    // Whoever awaits it gets the failure; until then nobody has to.
+    if (isPromise(page)) page.catch(() => undefined);
+    return page;
+  }
+
+  #readHead(): MaybePromise<LogPage> {
+    return this.#engine.readAll({
+      after: 0,
+      limit: 0,
+      direction: 'forward',
+      filter: undefined,
+      recordedSince: -Infinity,
+    });
+  }
+
+  /** Since when events must have been recorded to be seen. It never goes back, so that what was hidden stays hidden. */
+  #retention(): number {
+    const { retentionDurationMs, clock } = this.#options;
+    if (retentionDurationMs > 0) this.#recordedSince = Math.max(this.#recordedSince, clock.now() - retentionDurationMs);
+    return this.#recordedSince;
+  }
+
+  #scheduleSnapshot(): void {
+    const { snapshotIntervalMs, clock, name, logger, metricsCollector } = this.#options;
+    if (snapshotIntervalMs === 0 || !this.#engine.supports.snapshot || this.#closed) return;
+    const write = async (): Promise<void> => {
+      try {
+        await this.snapshot();
+      } catch (error) {
+        if (error instanceof StoreClosedError) return;
+        const what = `the periodic snapshot failed; the next one tries again: ${messageOf(error)}`;
+        logger.error(`Store "${name}": ${what}`, stackOf(error));
+        metricsCollector.onBackgroundFailure?.({ store: name, operation: 'snapshot' });
+      }
+      this.#scheduleSnapshot();
+    };
+    this.#cancelSnapshotTimer = clock.setTimer(() => void write(), snapshotIntervalMs, { background: true });
+  }
+
+  #subscriptionSource(): SubscriptionSource {
+    const { name, clock, logger, metricsCollector } = this.#options;
+    const direction = 'forward';
+    return {
+      storeName: name,
+      signal: this.#signal,
+      clock,
+      logger,
+      metrics: metricsCollector,
+      // Appends through this store wake its subscriptions for certain; hints of others may be lost.
+      pollIntervalMs: this.#engine.onAppended && POLL_INTERVAL_MS,
+      readStream: (streamId, after, limit, types) => {
+        const read = () =>
+          this.#engine.readStream({ streamId, after, limit, types, direction, recordedSince: this.#retention() });
+        return this.#gate.call(read);
+      },
+      readAll: (after, limit, filter) => {
+        const read = () => this.#engine.readAll({ after, limit, filter, direction, recordedSince: this.#retention() });
+        return this.#gate.call(read);
+      },
+      countRead: (events) => void (this.#reader.eventsRead += events),
+    };
+  }
+}

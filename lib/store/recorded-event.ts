@@ -1,0 +1,47 @@
+import type { JsonValue, RecordedEvent } from './event.js';
+import { readOnlyDate } from './read-only-date.js';
+
+/** A kept event as an engine has it: texts and numbers. */
+export interface EventRow {
+  readonly id: string;
+  readonly type: string;
+  /** JSON text. */
+  readonly data: string;
+  /** JSON text of an object; empty text stands for an empty one. */
+  readonly metadata: string;
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+  readonly streamId: string;
+  readonly position: number;
+  readonly globalPosition: number;
+  /** Milliseconds since 1970. */
+  readonly recordedAt: number;
+}
+
+const NO_METADATA: Readonly<Record<string, JsonValue>> = Object.freeze({});
+
+/** Makes the deeply frozen event that readers get, and may share. */
+export function recordedEvent(row: EventRow): RecordedEvent {
+  const recordedAt = readOnlyDate(row.recordedAt);
+  return Object.freeze<RecordedEvent>({
+    id: row.id,
+    type: row.type,
+    data: deepFreeze(JSON.parse(row.data) as JsonValue),
+    metadata:
+      row.metadata === '' ? NO_METADATA : deepFreeze(JSON.parse(row.metadata) as Readonly<Record<string, JsonValue>>),
+    timestamp: row.timestamp === row.recordedAt ? recordedAt : readOnlyDate(row.timestamp),
+    streamId: row.streamId,
+    position: row.position,
+    globalPosition: row.globalPosition,
+    recordedAt,
+  });
+}
+
+/** Freezes what JSON.parse made: no cycles, no accessors, no symbols. */
+function deepFreeze<Value extends JsonValue | undefined>(value: Value): Value {
+  if (typeof value === 'object' && value !== null) {
+    Object.values(value as object).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,95 @@
+import type { CheckedEventStoreOptions } from './event-store-options.js';
+import { messageOf, stackOf } from './error-text.js';
+import { EventLoopTurn } from './event-loop-turn.js';
+import type { StorageEngine } from './storage-engine.js';
+
+const SWEEPS_PER_PERIOD = 10;
+const EVENTS_PER_STEP = 1_000;
+
+/**
+ * Removes what has expired, a step at a time so that appends go on in between.
+ *
+ * Reads hide expired events by themselves, from the moment they expire; the sweeper only gives their space back.
+ */
+export class RetentionSweeper {
+  /** How many events were removed since the store was opened. */
+  removed = 0;
+
+  #running: Promise<number> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #hasStopped = false;
+
+  /** @param retainedSince when events must have been recorded to be kept, in milliseconds since 1970 */
+  constructor(
+    private readonly engine: StorageEngine,
+    private readonly options: CheckedEventStoreOptions,
+    private readonly retainedSince: () => number,
+  ) {}
+
+  start(): void {
+    const { retentionDurationMs, clock } = this.options;
+    if (retentionDurationMs === 0 || this.#hasStopped) return;
+    this.#cancelTimer = clock.setTimer(() => void this.#sweepInBackground(), retentionDurationMs / SWEEPS_PER_PERIOD, {
+      background: true,
+    });
+  }
+
+  /** Ends the timer, and waits for a sweep that is running. */
+  async stop(): Promise<void> {
+    this.#hasStopped = true;
+    this.#cancelTimer?.();
+    await this.#running?.catch(() => undefined);
+  }
+
+  /** Removes everything that has expired; joins a sweep that is running. @returns how many events were removed */
+  sweep(): Promise<number> {
+    this.#running ??= this.#removeExpired().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #sweepInBackground(): Promise<void> {
+    const { name, logger, metricsCollector } = this.options;
+    try {
+      await this.sweep();
+    } catch (error) {
+      logger.error(
+        `Store "${name}": a retention sweep failed; the next one tries again: ${messageOf(error)}`,
+        stackOf(error),
+      );
+      metricsCollector.onBackgroundFailure?.({ store: name, operation: 'sweep' });
+    }
+    this.start();
+  }
+
+  async #removeExpired(): Promise<number> {
+    if (this.options.retentionDurationMs === 0) return 0;
+    const recordedBefore = this.retainedSince();
+    const turn = new EventLoopTurn();
+    let total = 0;
+    while (!this.#hasStopped) {
+      const removed = await this.#removeSome(recordedBefore);
+      if (removed === 0) break;
+      total += removed;
+      this.removed += removed;
+      this.options.metricsCollector.onExpire?.({ store: this.options.name, events: removed });
+      await turn.giveBack();
+    }
+    return total;
+  }
+
+  async #removeSome(recordedBefore: number): Promise<number> {
+    const { onExpire } = this.options;
+    if (!onExpire) return this.engine.trim({ recordedBefore, upTo: Infinity, limit: EVENTS_PER_STEP });
+    const { events } = await this.engine.readAll({
+      after: 0,
+      limit: EVENTS_PER_STEP,
+      direction: 'forward',
+      filter: undefined,
+      recordedSince: -Infinity,
+    });
+    const expired = events.filter((event) => event.recordedAt.getTime() < recordedBefore);
+    if (expired.length === 0) return 0;
+    await onExpire(expired);
+    return this.engine.trim({ recordedBefore, upTo: expired.at(-1)!.globalPosition, limit: expired.length });
+  }
+}

@@ -1,0 +1,242 @@
+import type { Checkpoint } from './checkpoint.js';
+import type { Clock } from './clock.js';
+import type { CompiledFilter, Pattern } from './event-filter.js';
+import type { RecordedEvent } from './event.js';
+import type { ExpectedRevision } from './expected-revision.js';
+import type { StoreLogger } from './logger.js';
+import type { MaybePromise } from './maybe-promise.js';
+import type { StoreSnapshot, StreamInfo } from './stream-info.js';
+
+/**
+ * What keeps the events: the one contract between the store and its engines.
+ *
+ * The store checks every argument and fills in every default, so an engine gets exactly what is described here and does
+ * not check again. It calls `open` once and first, `close` once and last, and the others in between, any number at a time.
+ * An engine that can answer at once may do so without a promise.
+ *
+ * Two promises hold the rest up. An append is all or nothing, for readers too. And `readAll` never shows an event while an
+ * event with a smaller global position can still appear.
+ */
+export interface StorageEngine {
+  /** The kind of engine, such as `memory`; for people. */
+  readonly name: string;
+
+  readonly supports: EngineCapabilities;
+
+  /** Makes the engine ready, with everything that was kept before. */
+  open(context: EngineContext): MaybePromise<void>;
+
+  /** Gives back what `open` took. Appends that were accepted have been answered before. */
+  close(): MaybePromise<void>;
+
+  /**
+   * Adds a batch to a stream, whole or not at all.
+   *
+   * Checks, in this order: the expected revision, then the limits of the context for the whole batch; no limit holds for
+   * the store's own streams, whose ids begin with `$`. Positions go on from
+   * the stream's revision, also when retention removed its events. `recordedAt` never falls from one event of the log to
+   * the next. An empty batch answers and changes nothing.
+   *
+   * When the expected revision names one number and the stream is past it, but the events after that number have the ids
+   * of this batch in the same order, the batch is a retry: it is answered as the first time, and not stored again.
+   *
+   * @throws {WrongExpectedRevisionError}
+   * @throws {StreamLimitReachedError}
+   */
+  append(request: AppendRequest): MaybePromise<AppendAnswer>;
+
+  /** Events of one stream, by position. May answer with fewer than asked, or none, although more follow. */
+  readStream(request: ReadStreamRequest): MaybePromise<StreamPage>;
+
+  /** Events of the whole log, by global position. May answer with fewer than asked, or none, although more follow. */
+  readAll(request: ReadAllRequest): MaybePromise<LogPage>;
+
+  /** Events by the time they happened, ties by global position. */
+  readTimeRange(request: ReadTimeRangeRequest): MaybePromise<TimeRangePage>;
+
+  /** The streams that hold events, in the order of `compareStreamIds`. */
+  listStreams(request: ListStreamsRequest): MaybePromise<readonly StreamInfo[]>;
+
+  /**
+   * Removes events that were recorded before `recordedBefore`, oldest first, at most `limit` and none after `upTo`.
+   *
+   * @returns how many were removed
+   */
+  trim(request: TrimRequest): MaybePromise<number>;
+
+  /** What `saveCheckpoint` kept last under this name; undefined when nothing was. */
+  loadCheckpoint(name: string): MaybePromise<Checkpoint | undefined>;
+
+  /** Keeps a checkpoint, as durably as an append, in place of the one before. */
+  saveCheckpoint(name: string, checkpoint: Checkpoint): MaybePromise<void>;
+
+  /** What is kept now, without what was recorded before `recordedSince`. */
+  usage(request: Retained): MaybePromise<EngineUsage>;
+
+  /**
+   * Calls `listener` after somebody else may have appended: another process on the same log. A hint, which may be lost or
+   * doubled; the log is the truth. Appends through this engine object need no hint.
+   *
+   * @param listener takes the stream, or undefined when it is not known
+   * @returns stops the calls
+   */
+  onAppended?(listener: (streamId?: string) => void): () => void;
+
+  /** Writes what is kept to a place of the engine's. Present when `supports.snapshot` says so. */
+  snapshot?(): MaybePromise<StoreSnapshot>;
+}
+
+/** What an engine can do, as it is configured: asked, never found out by trying. */
+export interface EngineCapabilities {
+  /** Whether `snapshot` has a place to write to. */
+  readonly snapshot: boolean;
+}
+
+/** What the store hands to its engine when it opens. */
+export interface EngineContext {
+  readonly storeName: string;
+  readonly clock: Clock;
+  readonly logger: StoreLogger;
+  /** At most so many events in a stream; Infinity for no limit. */
+  readonly maxEventsPerStream: number;
+  /** At most so many streams that hold events; Infinity for no limit. */
+  readonly maxStreams: number;
+}
+
+/** A checked event. */
+export interface EventToAppend {
+  /** Undefined when the engine is to give one: a UUIDv7. */
+  readonly id: string | undefined;
+  readonly type: string;
+  /** JSON text. */
+  readonly data: string;
+  /** JSON text of an object; empty text stands for an empty one. */
+  readonly metadata: string;
+  /** Milliseconds since 1970; undefined for the time of the append. */
+  readonly timestamp: number | undefined;
+}
+
+/** Part of every request that reads: events recorded before `recordedSince` have expired and must not be seen. */
+export interface Retained {
+  /** Milliseconds since 1970; -Infinity to see everything that was not removed yet. */
+  readonly recordedSince: number;
+}
+
+export interface AppendRequest extends Retained {
+  readonly streamId: string;
+  readonly events: readonly EventToAppend[];
+  readonly expectedRevision: ExpectedRevision;
+}
+
+export interface AppendAnswer {
+  /** The position of the batch's first event; for an empty batch, the one it would have had. */
+  readonly firstPosition: number;
+  /** The global position of the batch's last event; for an empty batch, that of the log's last event. */
+  readonly globalPosition: number;
+  /** True when the batch was recognised as a retry and nothing was stored. */
+  readonly repeated: boolean;
+}
+
+export type Direction = 'forward' | 'backward';
+
+export interface ReadStreamRequest extends Retained {
+  readonly streamId: string;
+  /** Exclusive: forward, positions above it; backward, positions below it (Infinity for the end). */
+  readonly after: number;
+  /** At most so many events: a whole number, at least 0, or Infinity. */
+  readonly limit: number;
+  readonly direction: Direction;
+  readonly types: readonly Pattern[] | undefined;
+}
+
+export interface StreamPage {
+  /** A new array. */
+  readonly events: RecordedEvent[];
+  /** The position of the stream's last event; 0 for a stream that never was. */
+  readonly revision: number;
+  /** The position of the last event that was removed or has expired; 0 when there is none. */
+  readonly trimmedTo: number;
+  /** How far the engine looked: the next request's `after`. */
+  readonly position: number;
+  /** Whether no event of the request follows. */
+  readonly isEnd: boolean;
+}
+
+export interface ReadAllRequest extends Retained {
+  /** Exclusive: forward, global positions above it; backward, global positions below it (Infinity for the end). */
+  readonly after: number;
+  /** At most so many events: a whole number, at least 0, or Infinity. */
+  readonly limit: number;
+  readonly direction: Direction;
+  readonly filter: CompiledFilter | undefined;
+}
+
+export interface LogPage {
+  /** A new array. */
+  readonly events: RecordedEvent[];
+  /** How far the engine looked: the next request's `after`. */
+  readonly globalPosition: number;
+  /** The global position of the last event of the log; 0 for an empty log. */
+  readonly head: number;
+  /** The global position of the last event that was removed or has expired; 0 when there is none. */
+  readonly trimmedTo: number;
+  /** Whether no event of the request follows. */
+  readonly isEnd: boolean;
+}
+
+/** A place in the order of time. */
+export interface TimePlace {
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+  readonly globalPosition: number;
+}
+
+export interface ReadTimeRangeRequest extends Retained {
+  /** Inclusive, in milliseconds since 1970; -Infinity for an open end. */
+  readonly from: number;
+  /** Inclusive, in milliseconds since 1970; Infinity for an open end. */
+  readonly to: number;
+  /** Only events after this place; undefined for the first page. */
+  readonly after: TimePlace | undefined;
+  /** Only events up to this global position, inclusive; Infinity for all. */
+  readonly upTo: number;
+  /** At most so many events: a whole number, at least 1, or Infinity. */
+  readonly limit: number;
+  readonly filter: CompiledFilter | undefined;
+}
+
+export interface TimeRangePage {
+  /** A new array. */
+  readonly events: RecordedEvent[];
+  /** How far the engine looked: the next request's `after`; undefined when no event of the request follows. */
+  readonly next: TimePlace | undefined;
+  /** The global position of the last event that was removed or has expired; 0 when there is none. */
+  readonly trimmedTo: number;
+}
+
+export interface ListStreamsRequest extends Retained {
+  /** Only this stream, also when it holds no events any more. */
+  readonly streamId: string | undefined;
+  /** Only streams whose id begins with it; empty for all but the store's own, which begin with `$`. */
+  readonly prefix: string;
+  /** Only streams sorted after it; empty for all. */
+  readonly after: string;
+  /** At most so many: a whole number, at least 1, or Infinity. */
+  readonly limit: number;
+}
+
+export interface TrimRequest {
+  /** Milliseconds since 1970. */
+  readonly recordedBefore: number;
+  /** A global position, inclusive; Infinity for no bound. */
+  readonly upTo: number;
+  readonly limit: number;
+}
+
+export interface EngineUsage {
+  readonly events: number;
+  /** Without the store's own. */
+  readonly streams: number;
+  /** In this process's memory. */
+  readonly bytes: number;
+}

@@ -1,0 +1,56 @@
+import { Cursor, END, START } from './cursor.js';
+import { ValidationError } from './errors.js';
+import { CompiledFilter, compileTypes } from './event-filter.js';
+import { checkMembers } from './known-members.js';
+import { checkName } from './names.js';
+import { checkPosition } from './positions.js';
+import type { CheckedTarget, SubscriptionStart, SubscriptionTarget } from './subscription.js';
+
+/**
+ * Checks which events a subscription is for.
+ *
+ * @param field names the target in the error
+ * @throws {ValidationError}
+ */
+export function checkTarget(target: SubscriptionTarget, field = 'target'): CheckedTarget {
+  if (typeof target === 'string') {
+    checkName(target, field);
+    return { streamId: target, types: undefined };
+  }
+  checkMembers(target, field, ['stream', 'streams', 'all', 'types']);
+  const { stream, streams, all, types } = target as { stream?: string; streams?: string; all?: true; types?: string[] };
+  if ([stream, streams, all].filter((choice) => choice !== undefined).length !== 1 || (all ?? true) !== true) {
+    throw new ValidationError(
+      field,
+      'give a stream id, or one of { stream }, { streams: "order-*" } and { all: true }.',
+    );
+  }
+  if (stream !== undefined) {
+    checkName(stream, `${field}.stream`);
+    return { streamId: stream, types: compileTypes(types, `${field}.types`) };
+  }
+  return { streamId: undefined, filter: new CompiledFilter({ streams, types }, field) };
+}
+
+/**
+ * The position after which a subscription begins.
+ *
+ * @throws {ValidationError} when `from` is no start, or a cursor that does not belong to the target
+ */
+export function checkStart(from: SubscriptionStart, target: CheckedTarget): number | typeof START | typeof END {
+  if (from === START || from === END) return from;
+  if (!(from instanceof Cursor)) {
+    checkPosition(from, 'from');
+    return from;
+  }
+  if (from.streamId !== target.streamId) {
+    throw new ValidationError(
+      'from',
+      target.streamId === undefined
+        ? `a cursor belongs to one stream, "${from.streamId}": give a global position, START or END.`
+        : `the cursor is of stream "${from.streamId}", not of "${target.streamId}".`,
+    );
+  }
+  checkPosition(from.position, 'from');
+  return from.position;
+}

@@ -1,0 +1,98 @@
+import type { Checkpoint } from '../store/checkpoint.js';
+import type { Clock } from '../store/clock.js';
+import type { MaybePromise } from '../store/maybe-promise.js';
+
+const RETRY_AFTER_MS = 1_000;
+
+/**
+ * Saves a checkpoint now and then: after a number of changes, or some time after the first of them.
+ *
+ * One save runs at a time, and each writes what is true when it begins. A save that fails is tried again until it works;
+ * meanwhile `room` keeps the handler from running further ahead of its checkpoint.
+ */
+export class CheckpointKeeper {
+  #unsaved = 0;
+  #saving: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
+  #isClosed = false;
+
+  /**
+   * @param current what is to be saved
+   * @param every how many changes may stay unsaved
+   * @param intervalMs how long a change may stay unsaved
+   * @param onFailure told of each save that failed
+   */
+  constructor(
+    private readonly current: () => Checkpoint,
+    private readonly save: (checkpoint: Checkpoint) => MaybePromise<void>,
+    private readonly every: number,
+    private readonly intervalMs: number,
+    private readonly clock: Clock,
+    private readonly onFailure: (error: unknown) => void,
+  ) {}
+
+  /** Says that an event was dealt with. */
+  changed(): void {
+    this.#unsaved++;
+    if (this.#unsaved >= this.every) void this.#saveOrRetry();
+    else this.#saveIn(this.intervalMs);
+  }
+
+  /** Whether as many changes are unsaved as may be. */
+  get isFull(): boolean {
+    return this.#unsaved >= this.every && !this.#isClosed;
+  }
+
+  /** Resolves when `isFull` may have become false. */
+  room(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Saves what is true now. @throws what saving fails with */
+  async flush(): Promise<void> {
+    // A save that is running may have begun before the last change.
+    await this.#saving?.catch(() => undefined);
+    await (this.#saving ??= this.#saveOnce());
+  }
+
+  /** Ends the timers. What is unsaved stays so. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    this.#makeRoom();
+  }
+
+  #saveIn(delayMs: number): void {
+    if (this.#isClosed) return;
+    this.#cancelTimer ??= this.clock.setTimer(() => void this.#saveOrRetry(), delayMs, { background: true });
+  }
+
+  async #saveOrRetry(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    try {
+      await (this.#saving ??= this.#saveOnce());
+    } catch (error) {
+      if (this.#isClosed) return;
+      this.onFailure(error);
+      this.#saveIn(RETRY_AFTER_MS);
+    }
+  }
+
+  async #saveOnce(): Promise<void> {
+    const saved = this.#unsaved;
+    try {
+      await this.save(this.current());
+      this.#unsaved -= saved;
+    } finally {
+      this.#saving = undefined;
+    }
+    if (this.#unsaved < this.every) this.#makeRoom();
+    if (this.#unsaved > 0) this.#saveIn(this.intervalMs);
+  }
+
+  #makeRoom(): void {
+    for (const goOn of this.#waiting.splice(0)) goOn();
+  }
+}

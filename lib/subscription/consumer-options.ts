@@ -1,0 +1,124 @@
+import { ValidationError } from '../store/errors.js';
+import { checkName } from '../store/names.js';
+import { checkRetryOptions, type RetryOptions } from './retry-policy.js';
+
+/**
+ * What becomes of an event whose attempts all failed.
+ *
+ * - `dead-letter`: it is put aside in the store's own stream, and the next event follows.
+ * - `park-stream`: the same, and later events of its stream wait behind it; other streams go on.
+ * - `stop`: the handler stops before it, until it is resumed or the application starts again.
+ * - `skip`: the failure is logged and measured, and the next event follows.
+ */
+export type FailurePolicy = 'dead-letter' | 'park-stream' | 'stop' | 'skip';
+
+/** How a handler is fed with events. */
+export interface ConsumerOptions {
+  /**
+   * Makes the handler durable: its checkpoint is kept under this name, so that after a restart it goes on where it was.
+   * 1 to 400 characters; unique in its store. Without it the handler is live only, and has no memory.
+   */
+  readonly durable?: string;
+  /** How many streams at a time, 1 to 10 000. The order within a stream is always kept. Default 1. */
+  readonly concurrency?: number;
+  readonly retry?: RetryOptions;
+  /** Default `dead-letter` for a durable handler, else `skip`. */
+  readonly onFailure?: FailurePolicy;
+  /** When an attempt has failed because it took too long; its signal is aborted then. 0 means never. Default 30 000. */
+  readonly timeoutMs?: number;
+  /** Save the checkpoint after so many events, 1 to 100 000: how many may come twice after a crash. Default 100. */
+  readonly checkpointEvery?: number;
+  /** Save the checkpoint at the latest so long after an event was handled, at least 0. Default 1 000. */
+  readonly checkpointIntervalMs?: number;
+}
+
+export interface CheckedConsumerOptions {
+  readonly durable: string | undefined;
+  readonly concurrency: number;
+  readonly retry: Required<RetryOptions>;
+  readonly onFailure: FailurePolicy;
+  readonly timeoutMs: number;
+  readonly checkpointEvery: number;
+  readonly checkpointIntervalMs: number;
+}
+
+export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
+  concurrency: 1,
+  timeoutMs: 30_000,
+  checkpointEvery: 100,
+  checkpointIntervalMs: 1_000,
+});
+
+/** The names of all options, to recognise others as mistakes. */
+export const CONSUMER_OPTION_NAMES = [
+  'durable',
+  'concurrency',
+  'retry',
+  'onFailure',
+  'timeoutMs',
+  'checkpointEvery',
+  'checkpointIntervalMs',
+];
+
+const POLICIES: readonly unknown[] = ['dead-letter', 'park-stream', 'stop', 'skip'];
+const ONLY_DURABLE = ['checkpointEvery', 'checkpointIntervalMs'] as const;
+
+/**
+ * Checks options once and fills in the defaults.
+ *
+ * @throws {ValidationError} that names the option
+ */
+export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerOptions {
+  const { durable, retry = {} } = options;
+  if (durable !== undefined) checkDurableName(durable);
+  const isDurable = durable !== undefined;
+  const onFailure = options.onFailure ?? (isDurable ? 'dead-letter' : 'skip');
+  if (!POLICIES.includes(onFailure)) {
+    throw new ValidationError('onFailure', `${JSON.stringify(onFailure)} is none of ${POLICIES.join(', ')}.`);
+  }
+  if (!isDurable && (onFailure === 'dead-letter' || onFailure === 'park-stream')) {
+    throw new ValidationError('onFailure', `"${onFailure}" needs a name to keep dead letters under: give durable too.`);
+  }
+  for (const name of ONLY_DURABLE) {
+    if (!isDurable && options[name] !== undefined) {
+      throw new ValidationError(name, 'only a durable handler has a checkpoint: give durable too.');
+    }
+  }
+  const {
+    concurrency = DEFAULT_CONSUMER_OPTIONS.concurrency,
+    timeoutMs = DEFAULT_CONSUMER_OPTIONS.timeoutMs,
+    checkpointEvery = DEFAULT_CONSUMER_OPTIONS.checkpointEvery,
+    checkpointIntervalMs = DEFAULT_CONSUMER_OPTIONS.checkpointIntervalMs,
+  } = options;
+  checkCount(concurrency, 'concurrency', 10_000);
+  checkCount(checkpointEvery, 'checkpointEvery', 100_000);
+  checkDelay(timeoutMs, 'timeoutMs');
+  checkDelay(checkpointIntervalMs, 'checkpointIntervalMs');
+  return {
+    durable,
+    concurrency,
+    retry: checkRetryOptions(retry, 'retry', isDurable ? 5 : 1),
+    onFailure,
+    timeoutMs,
+    checkpointEvery,
+    checkpointIntervalMs,
+  };
+}
+
+function checkDurableName(name: unknown): void {
+  checkName(name, 'durable');
+  // It becomes the end of a stream id, "$dead-letters-<name>".
+  if (name.length > 400) throw new ValidationError('durable', 'it has more than 400 characters: give a shorter name.');
+}
+
+function checkCount(value: unknown, field: string, most: number): void {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) {
+    throw new ValidationError(field, `${String(value)} is not a whole number from 1 to ${most}.`);
+  }
+}
+
+function checkDelay(value: unknown, field: string): void {
+  if (!Number.isFinite(value) || (value as number) < 0) {
+    throw new ValidationError(field, `${String(value)} is not a number of milliseconds, at least 0.`);
+  }
+}

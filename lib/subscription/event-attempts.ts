@@ -1,0 +1,101 @@
+import type { Clock } from '../store/clock.js';
+import { HandlerTimeoutError } from '../store/errors.js';
+import type { RecordedEvent } from '../store/event.js';
+import type { CheckedConsumerOptions } from './consumer-options.js';
+import { retryDelayMs } from './retry-policy.js';
+
+/** What a handler learns besides the event. */
+export interface StreamEventContext {
+  /** The name of the subscription: `durable`, or else the class and the method. */
+  readonly subscription: string;
+  /** The name of the store that the event comes from. */
+  readonly store: string;
+  /** Which attempt at this event this is, from 1. */
+  readonly attempt: number;
+  /** Aborts when the attempt has taken too long, or when the application ends and cannot wait. */
+  readonly signal: AbortSignal;
+}
+
+export type EventHandler = (event: RecordedEvent, context: StreamEventContext) => unknown;
+
+/** Thrown to leave an event as it is, because its consumer has been stopped. */
+export class Interrupted extends Error {}
+
+/** Hands single events to a handler: with a time limit, and again after a failure. */
+export class EventAttempts {
+  readonly #running = new Set<AbortController>();
+  readonly #pauses = new Set<() => void>();
+  #isInterrupted = false;
+
+  constructor(
+    private readonly subscription: string,
+    private readonly storeName: string,
+    private readonly options: CheckedConsumerOptions,
+    private readonly clock: Clock,
+    private readonly handle: EventHandler,
+  ) {}
+
+  /** One attempt. What the handler does after its time limit changes nothing. @throws what it fails with */
+  async once(event: RecordedEvent, attempt: number): Promise<void> {
+    const { timeoutMs } = this.options;
+    const abort = new AbortController();
+    const { signal } = abort;
+    this.#running.add(abort);
+    let cancelTimer: (() => void) | undefined;
+    try {
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      });
+      if (timeoutMs > 0) {
+        const timeout = (): void => abort.abort(new HandlerTimeoutError(this.subscription, timeoutMs));
+        cancelTimer = this.clock.setTimer(timeout, timeoutMs);
+      }
+      const context: StreamEventContext = { subscription: this.subscription, store: this.storeName, attempt, signal };
+      await Promise.race([this.#call(event, context), aborted]);
+    } finally {
+      cancelTimer?.();
+      this.#running.delete(abort);
+    }
+  }
+
+  /** Waits before the attempt that follows a failed one. @throws {Interrupted} when the consumer was stopped meanwhile */
+  async pauseAfter(attempt: number): Promise<void> {
+    const delayMs = retryDelayMs(attempt, this.options.retry, this.clock);
+    if (delayMs > 0 && !this.#isInterrupted) {
+      await new Promise<void>((resolve) => {
+        const goOn = (): void => {
+          cancelTimer();
+          this.#pauses.delete(goOn);
+          resolve();
+        };
+        const cancelTimer = this.clock.setTimer(goOn, delayMs);
+        this.#pauses.add(goOn);
+      });
+    }
+    this.throwIfInterrupted();
+  }
+
+  throwIfInterrupted(): void {
+    if (this.#isInterrupted) throw new Interrupted();
+  }
+
+  /** Begins no further attempt; those that run go on. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+    for (const goOn of [...this.#pauses]) goOn();
+  }
+
+  /** Lets attempts begin again. */
+  resume(): void {
+    this.#isInterrupted = false;
+  }
+
+  /** Aborts the attempts that run, and waits for none of them. */
+  abortRunning(): void {
+    for (const abort of this.#running) abort.abort(new Interrupted());
+  }
+
+  async #call(event: RecordedEvent, context: StreamEventContext): Promise<void> {
+    await this.handle(event, context);
+  }
+}
