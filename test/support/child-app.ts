@@ -1,0 +1,100 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { afterAll, afterEach } from '@jest/globals';
+import { transformFile } from '@swc/core';
+
+const REPOSITORY = resolve(import.meta.dirname, '../..');
+
+const folders: string[] = [];
+const children = new Set<ChildProcessByStdio<null, Readable, Readable>>();
+
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Compiles a program beside a copy of `lib/`, where it finds the package by its name. @returns the program's file */
+export async function compiledApp(source: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'stream-store-app-'));
+  folders.push(folder);
+  cpSync(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
+  // A package may import itself by its name, through its own `exports`.
+  const sources = readdirSync(join(REPOSITORY, 'lib'), { recursive: true, encoding: 'utf8' });
+  const files = sources.filter((file) => file.endsWith('.ts'));
+  await Promise.all(files.map((file) => compile(join(REPOSITORY, 'lib', file), join(folder, 'dist/esm', toJs(file)))));
+  await compile(source, join(folder, 'app.js'));
+  return join(folder, 'app.js');
+}
+
+async function compile(source: string, target: string): Promise<void> {
+  const { code } = await transformFile(source, {
+    swcrc: false,
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+      keepClassNames: true,
+    },
+    module: { type: 'es6' },
+  });
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, code);
+}
+
+function toJs(file: string): string {
+  return file.replace(/\.ts$/, '.js');
+}
+
+/** A program that runs on its own. */
+export interface ChildApp {
+  /** What it has written on its standard output, line by line. */
+  readonly lines: string[];
+  /** Resolves when it has written a line; rejects when it ends without. */
+  readonly said: (line: string) => Promise<void>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  /** How it ended. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Starts a program, which is killed when the test ends before it. */
+export function startChild(file: string, ...args: string[]): ChildApp {
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
+  const lines: string[] = [];
+  let errors = '';
+  let waiting: (() => void)[] = [];
+  const wake = (): void => {
+    for (const goOn of waiting.splice(0)) goOn();
+  };
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop()!;
+    lines.push(...parts);
+    wake();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  let hasEnded = false;
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.on('close', (code, signal) => {
+      hasEnded = true;
+      children.delete(child);
+      resolve({ code, signal });
+      wake();
+    });
+  });
+  const said = async (line: string): Promise<void> => {
+    while (!lines.includes(line)) {
+      if (hasEnded) throw new Error(`it ended without "${line}": ${lines.join(', ')}\n${errors}`);
+      await new Promise<void>((resolve) => (waiting = [...waiting, resolve]));
+    }
+  };
+  return { lines, said, kill: (signal) => void child.kill(signal), ended };
+}
