@@ -1,0 +1,180 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EventStore } from 'nestjs-stream-store';
+import { AppModule } from '../../sample/01-quick-start/src/app.module.js';
+import { DayReplay } from '../../sample/01-quick-start/src/day-replay.service.js';
+import { EarthquakeImporter } from '../../sample/01-quick-start/src/earthquake-importer.service.js';
+import { readEarthquakes } from '../../sample/01-quick-start/src/earthquake.js';
+import { MagnitudeSummary } from '../../sample/01-quick-start/src/magnitude-summary.js';
+import { codeBlocks, readPage, REPOSITORY } from '../docs/markdown.js';
+
+/** The data file as it is, so that the sample's way of reading it is checked too. */
+const { features } = JSON.parse(
+  readFileSync(join(REPOSITORY, 'node_modules/vega-datasets/data/earthquakes.json'), 'utf8'),
+) as { features: { id: string; properties: { mag: number; place: string; time: number } }[] };
+
+describe('the application of the quick start', () => {
+  let app: INestApplicationContext;
+  let store: EventStore;
+
+  beforeAll(async () => {
+    app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+    store = app.get(EventStore);
+    await app.get(EarthquakeImporter).importAll(readEarthquakes());
+    await app.get(MagnitudeSummary).whenCounted(features.length);
+  });
+
+  afterAll(() => app.close());
+
+  it('keeps every earthquake of the file, with its id and its time, in a stream of its region', async () => {
+    expect(features).toHaveLength(1_707);
+    const { events } = await store.readAll({ limit: 0 });
+
+    const kept = new Map(events.map((event) => [event.id, event]));
+    expect(kept.size).toBe(1_707);
+    for (const { id, properties } of features) {
+      expect(kept.get(id)).toMatchObject({
+        type: 'earthquake.recorded',
+        timestamp: new Date(properties.time),
+        streamId: expect.stringMatching(/^earthquakes-[a-z0-9-]+$/),
+        data: { place: properties.place, magnitude: properties.mag },
+      });
+    }
+    expect(kept.get('us1000chhc')).toMatchObject({ streamId: 'earthquakes-taiwan', data: { magnitude: 6.4 } });
+  });
+
+  it('puts the earthquakes of California into one stream, however their place spells it', async () => {
+    const inCalifornia = features.filter(({ properties }) => /, (CA|California)$/.test(properties.place));
+
+    const { eventCount } = await store.getStreamInfo('earthquakes-california');
+
+    expect(eventCount).toBe(inCalifornia.length);
+  });
+
+  it('keeps the streams in the order in which the earthquakes happened', async () => {
+    for (const { streamId } of await store.getStreams()) {
+      const times = (await store.readStream(streamId)).map(({ timestamp }) => timestamp.getTime());
+      expect(times).toEqual([...times].sort((a, b) => a - b));
+    }
+  });
+
+  it('counts in its handler what a count over the file gives', () => {
+    const { bands, strongest, total } = app.get(MagnitudeSummary);
+
+    expect(total).toBe(1_707);
+    for (const { from, quakes } of bands) {
+      const inFile = features.filter(({ properties: { mag } }) => mag >= from! && mag < from! + 1);
+      expect([from, quakes]).toEqual([from, inFile.length]);
+    }
+    expect(bands.reduce((sum, { quakes }) => sum + quakes, 0)).toBe(1_707);
+    expect(strongest?.data.magnitude).toBe(Math.max(...features.map(({ properties }) => properties.mag)));
+  });
+
+  it('replays a day in the order of time, and nothing but that day', async () => {
+    const ofThatDay = features
+      .filter(({ properties }) => new Date(properties.time).toISOString().startsWith('2018-02-06'))
+      .sort((a, b) => a.properties.time - b.properties.time);
+
+    const replayed = await app.get(DayReplay).quakesOf('2018-02-06');
+
+    expect(replayed.map(({ id }) => id)).toEqual(ofThatDay.map(({ id }) => id));
+    expect(replayed).toHaveLength(213);
+  });
+
+  it('stores nothing when the same earthquakes are imported again', async () => {
+    const before = await store.stats();
+
+    await app.get(EarthquakeImporter).importAll(readEarthquakes());
+
+    expect(await store.stats()).toMatchObject({ totalEvents: 1_707, eventsAppended: before.eventsAppended });
+    expect(app.get(MagnitudeSummary).total).toBe(1_707);
+  });
+});
+
+describe('npm start', () => {
+  const MAIN = 'dist/sample/01-quick-start/src/main.js';
+
+  let started: Run;
+
+  // Builds the package and compiles the samples, if that was not done before.
+  beforeAll(async () => {
+    started = await run('.config/start.mjs');
+  }, 120_000);
+
+  it('prints what the README of the sample shows, and ends by itself', () => {
+    const shown = codeBlocks(readPage('sample/01-quick-start/README.md')).find(({ language }) => language === 'text')!;
+
+    expect(started).toMatchObject({ code: 0 });
+    expect(withoutMemory(started.stdout)).toBe(withoutMemory(shown.code));
+  });
+
+  it('explains itself with --help', async () => {
+    const { code, stdout } = await run(MAIN, '--help');
+
+    expect([code, stdout]).toEqual([0, expect.stringContaining('Usage: npm start')]);
+  });
+
+  it('refuses an argument it does not know, with exit code 2', async () => {
+    const { code, stderr } = await run(MAIN, '--sevre');
+
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^Unknown option '--sevre'\.\n\nUsage: npm start/)]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'serves the summary with --serve until %s, then ends cleanly',
+    async (signal) => {
+      const child = spawn(process.execPath, [MAIN, '--serve'], { cwd: REPOSITORY, env: { ...process.env, PORT: '0' } });
+      const output = outputOf(child);
+      const ended = once(child, 'close');
+      const url = await saying(output, child, /at (http:\S+)/);
+      await saying(output, child, /^ {2}2018-02-06 00:10 {2}1\.6 {2}/m);
+
+      const summary = (await (await fetch(url)).json()) as { quakes: number; store: { totalEvents: number } };
+      child.kill(signal);
+
+      expect(summary).toMatchObject({ quakes: 1_707, store: { totalEvents: 1_707 } });
+      expect(await ended).toEqual([0, null]);
+      expect(output.text).toMatch(/Stopped after replaying \d+ quakes\.\n$/);
+    },
+    30_000,
+  );
+});
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(...args: string[]): Promise<Run> {
+  const child = spawn(process.execPath, args, { cwd: REPOSITORY });
+  const [stdout, stderr] = [outputOf(child, 'stdout'), outputOf(child, 'stderr')];
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+function outputOf(child: ChildProcess, stream: 'stdout' | 'stderr' = 'stdout'): { text: string } {
+  const output = { text: '' };
+  child[stream]!.setEncoding('utf8').on('data', (text: string) => (output.text += text));
+  return output;
+}
+
+/** Waits until the output fits the pattern, and gives its first group. */
+async function saying(output: { text: string }, child: ChildProcess, pattern: RegExp): Promise<string> {
+  for (;;) {
+    const found = pattern.exec(output.text);
+    if (found) return found[1] ?? found[0];
+    if (child.exitCode !== null) throw new Error(`It ended instead of saying ${String(pattern)}: ${output.text}`);
+    await Promise.race([once(child.stdout!, 'data'), once(child, 'exit')]);
+  }
+}
+
+/** How much memory the store takes depends on when it is asked. */
+function withoutMemory(output: string): string {
+  return output.replace(/takes [\d.]+ MB/, 'takes some MB');
+}
