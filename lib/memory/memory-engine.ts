@@ -237,7 +237,7 @@ class MemoryEngine implements StorageEngine {
       if (isWanted && (memory?.admits(chunk, place) ?? true)) events.push(this.#recordAt(chunk, place));
       return true;
     });
-    return { events, next: reachedEnd ? undefined : last, trimmedTo: firstKept - 1 };
+    return { events, next: reachedEnd ? undefined : last };
   }
 
   listStreams({ streamId, prefix, after, limit, recordedSince }: ListStreamsRequest): StreamInfo[] {

@@ -111,14 +111,14 @@ export class SubscriptionEndedError extends EventStoreError {
   }
 }
 
-/** Retention removed events while a replay that was to cover them was still on its way to them. */
+/** Retention removed an event that a replay was to cover before the replay came to it. */
 export class EventsExpiredError extends EventStoreError {
   readonly code = 'EVENTS_EXPIRED';
 
-  /** @param trimmedTo the global position of the last event that was removed */
-  constructor(readonly trimmedTo: number) {
+  /** @param globalPosition of the first event that is missing */
+  constructor(readonly globalPosition: number) {
     super(
-      `Retention removed events up to global position ${trimmedTo} before the replay came to them: take a longer ` +
+      `Retention removed the event at global position ${globalPosition} before the replay came to it: give it a longer ` +
         `retentionDuration, a higher speed or a later beginning.`,
     );
   }

@@ -39,7 +39,7 @@ import {
 } from './read-request.js';
 import { Replay, type ReplayOptions } from './replay.js';
 import { RetentionSweeper } from './retention-sweeper.js';
-import type { AppendAnswer, EventToAppend, LogPage, StorageEngine, TimePlace } from './storage-engine.js';
+import type { AppendAnswer, EventToAppend, StorageEngine, TimePlace } from './storage-engine.js';
 import type { Time } from './time.js';
 import { StoreGate } from './store-gate.js';
 import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './stream-info.js';
@@ -175,7 +175,7 @@ export class EventStore {
   async #start(): Promise<void> {
     const { name, clock, logger, maxEventsPerStream, maxStreams } = this.#options;
     await this.#engine.open({ storeName: name, clock, logger, maxEventsPerStream, maxStreams });
-    if (this.#remembersHead && !this.#closed) this.#headAtOpening = (await this.#readHead()).head;
+    if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
     this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
     this.#sweeper.start();
     this.#scheduleSnapshot();
@@ -369,8 +369,8 @@ export class EventStore {
   }
 
   /**
-   * The events of a time range once more, lazily: nothing is read before the first event is asked for, and what is appended
-   * from now on does not belong to it.
+   * The events of a time range once more, lazily: events are read when they are asked for, and what is appended from now on
+   * does not belong to it.
    *
    * @param from inclusive; left out, the range is open to the past
    * @param to inclusive; left out, it is open to the future
@@ -388,12 +388,10 @@ export class EventStore {
     this.#gate.throwIfClosed();
     // What expires while it runs still belongs to it.
     const recordedSince = this.#retention();
-    const atStart = this.#headNow();
+    const head = this.#headNow();
     const page = async (after: TimePlace | undefined, limit: number) => {
-      const { head, trimmedTo } = await atStart;
-      const request = { ...range, after, upTo: head, limit, filter, recordedSince };
-      const found = await this.#gate.call(() => this.#engine.readTimeRange(request));
-      return { ...found, trimmedTo: found.trimmedTo > trimmedTo ? found.trimmedTo : 0 };
+      const request = { ...range, after, upTo: await head, limit, filter, recordedSince };
+      return this.#gate.call(() => this.#engine.readTimeRange(request));
     };
     const countRead = (events: number): void => void (this.#reader.eventsRead += events);
     const source = { clock: this.#options.clock, page, countRead, gate: this.#gate };
@@ -517,22 +515,23 @@ export class EventStore {
     if (wasOpened) await this.#engine.close();
   }
 
-  /** Where the log begins and ends at the time of the call. */
-  #headNow(): MaybePromise<LogPage> {
-    const page = this.#gate.call(() => this.#readHead());
+  /** The global position of the last event there is at the time of the call. */
+  #headNow(): MaybePromise<number> {
+    const head = this.#gate.call(() => this.#readHead());
     // Whoever awaits it gets the failure; until then nobody has to.
-    if (isPromise(page)) page.catch(() => undefined);
-    return page;
+    if (isPromise(head)) head.catch(() => undefined);
+    return head;
   }
 
-  #readHead(): MaybePromise<LogPage> {
-    return this.#engine.readAll({
+  #readHead(): MaybePromise<number> {
+    const page = this.#engine.readAll({
       after: 0,
       limit: 0,
       direction: 'forward',
       filter: undefined,
       recordedSince: -Infinity,
     });
+    return isPromise(page) ? page.then(({ head }) => head) : page.head;
   }
 
   /** Since when events must have been recorded to be seen. It never goes back, so that what was hidden stays hidden. */

@@ -32,7 +32,6 @@ export interface ReplayProgress {
 export interface ReplaySource {
   readonly clock: Clock;
   readonly gate: StoreGate;
-  /** The next events; its `trimmedTo` is 0 unless events were removed since the replay was made. */
   page(after: TimePlace | undefined, limit: number): MaybePromise<TimeRangePage>;
   countRead(events: number): void;
 }
@@ -41,16 +40,24 @@ export interface ReplaySource {
  * The events of a time range once more, in the order they happened, ties by global position.
  *
  * Lazy: it holds one batch, however long the range is, and reads when it is asked. It covers what was kept when `replay`
- * was called. Each loop over it begins anew.
+ * was called; when retention removes some of that first, it fails instead of going on without. (That is noticed wherever
+ * events were appended in the order they happened.) Each loop over it begins anew.
  */
 export class Replay implements AsyncIterable<RecordedEvent> {
   readonly #source: ReplaySource;
   readonly #options: ReplayOptions & { readonly batchSize: number };
+  /** The global position of the first event to come; known from the beginning, so that it cannot be lost unnoticed. */
+  readonly #first: Promise<number | undefined>;
 
   /** @internal Ask `EventStore.replay` for one. */
   constructor(source: ReplaySource, options: ReplayOptions & { readonly batchSize: number }) {
     this.#source = source;
     this.#options = options;
+    this.#first = Promise.resolve(source.page(undefined, 1)).then(
+      ({ events }) => events[0]?.globalPosition,
+      // Whoever reads will meet the failure, if it lasts.
+      () => undefined,
+    );
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<RecordedEvent> {
@@ -84,13 +91,19 @@ export class Replay implements AsyncIterable<RecordedEvent> {
     let events = 0;
     let last: RecordedEvent | undefined;
     let place: TimePlace | undefined;
+    let expected = await this.#first;
     do {
       await turn.giveBack();
       this.#throwIfEnded();
-      const page = await this.#source.page(place, batchSize);
-      place = page.next;
-      if (page.trimmedTo > (last?.globalPosition ?? 0)) throw new EventsExpiredError(page.trimmedTo);
-      for (const batch of this.#paced(page.events)) {
+      // One event more than is given: the next page has to begin with it, or retention was faster.
+      const page = await this.#source.page(place, batchSize + 1);
+      const isAnswer = page.events.length > 0 || !page.next;
+      if (expected !== undefined && isAnswer && page.events[0]?.globalPosition !== expected) {
+        throw new EventsExpiredError(expected);
+      }
+      if (isAnswer) expected = page.events[batchSize]?.globalPosition;
+      place = expected === undefined || !isAnswer ? page.next : placeOf(page.events[batchSize - 1]);
+      for (const batch of this.#paced(page.events.slice(0, batchSize))) {
         await this.#pauseBetween(last, batch[0], stopped);
         if (stopped.aborted) return;
         this.#throwIfEnded();
@@ -132,6 +145,10 @@ export class Replay implements AsyncIterable<RecordedEvent> {
     this.#source.gate.throwIfClosed();
     if (signal?.aborted) throw new OperationAbortedError('replay', signal.reason);
   }
+}
+
+function placeOf({ timestamp, globalPosition }: RecordedEvent): TimePlace {
+  return { timestamp: timestamp.getTime(), globalPosition };
 }
 
 function byMoment(events: readonly RecordedEvent[]): RecordedEvent[][] {

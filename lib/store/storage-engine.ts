@@ -210,8 +210,6 @@ export interface TimeRangePage {
   readonly events: RecordedEvent[];
   /** How far the engine looked: the next request's `after`; undefined when no event of the request follows. */
   readonly next: TimePlace | undefined;
-  /** The global position of the last event that was removed or has expired; 0 when there is none. */
-  readonly trimmedTo: number;
 }
 
 export interface ListStreamsRequest extends Retained {
