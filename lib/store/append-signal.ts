@@ -1,19 +1,14 @@
 /** Where a batch was appended. */
 export interface AppendedAt {
+  readonly streamId: string;
   /** The position of its first event in its stream. */
   readonly firstPosition: number;
   /** The global position of its first event. */
   readonly firstGlobalPosition: number;
 }
 
-/** Whoever waits for appends. */
-export interface AppendListener {
-  /** A batch was appended; told at once, and only of batches from this process. */
-  appended(at: AppendedAt): void;
-
-  /** Something was appended since the last call, or may have been: read the log to know. */
-  wake(): void;
-}
+/** Called when something was appended since the last call, or may have been: read the log to know. */
+export type WakeUp = () => void;
 
 /**
  * Wakes those who wait for a stream, or for any stream, after an append.
@@ -22,52 +17,59 @@ export interface AppendListener {
  * no event: who is woken reads on from its own place, so a doubled one does no harm.
  */
 export class AppendSignal {
-  readonly #ofStream = new Map<string, Set<AppendListener>>();
-  readonly #ofAll = new Set<AppendListener>();
-  #due = new Set<AppendListener>();
+  readonly #ofStream = new Map<string, Set<WakeUp>>();
+  readonly #ofAll = new Set<WakeUp>();
+  readonly #watchers = new Set<(at: AppendedAt) => void>();
+  /** The groups to wake. An append marks a group, so it costs the same however many listeners there are. */
+  #due = new Set<ReadonlySet<WakeUp>>();
 
   /**
    * @param streamId the stream to listen to; undefined for all
    * @returns stops listening
    */
-  listen(streamId: string | undefined, listener: AppendListener): () => void {
-    const listeners = streamId === undefined ? this.#ofAll : this.#listenersOf(streamId);
-    listeners.add(listener);
+  listen(streamId: string | undefined, wakeUp: WakeUp): () => void {
+    const group = streamId === undefined ? this.#ofAll : this.#groupOf(streamId);
+    group.add(wakeUp);
     return () => {
-      listeners.delete(listener);
-      this.#due.delete(listener);
-      if (streamId !== undefined && listeners.size === 0) this.#ofStream.delete(streamId);
+      group.delete(wakeUp);
+      if (streamId !== undefined && group.size === 0) this.#ofStream.delete(streamId);
     };
   }
 
-  /**
-   * @param streamId where something was appended; undefined when it may be any stream
-   * @param at where in the stream and in the log, when it is known
-   */
-  notify(streamId?: string, at?: AppendedAt): void {
-    const wasIdle = this.#due.size === 0;
-    this.#mark(this.#ofAll, at);
-    if (streamId === undefined) for (const listeners of this.#ofStream.values()) this.#mark(listeners, at);
-    else this.#mark(this.#ofStream.get(streamId), at);
-    if (wasIdle && this.#due.size > 0) queueMicrotask(() => this.#flush());
+  /** Calls `watcher` at once for each batch that this process appends. @returns stops the calls */
+  watch(watcher: (at: AppendedAt) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
-  #mark(listeners: Iterable<AppendListener> = [], at: AppendedAt | undefined): void {
-    for (const listener of listeners) {
-      if (at) listener.appended(at);
-      this.#due.add(listener);
+  /** Says that this process has appended a batch. */
+  appended(at: AppendedAt): void {
+    for (const watcher of this.#watchers) watcher(at);
+    this.notify(at.streamId);
+  }
+
+  /** @param streamId where something may have been appended; undefined when it may be any stream */
+  notify(streamId?: string): void {
+    const wasIdle = this.#due.size === 0;
+    if (this.#ofAll.size > 0) this.#due.add(this.#ofAll);
+    if (streamId === undefined) {
+      for (const group of this.#ofStream.values()) this.#due.add(group);
+    } else {
+      const group = this.#ofStream.get(streamId);
+      if (group) this.#due.add(group);
     }
+    if (wasIdle && this.#due.size > 0) queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
     const due = this.#due;
     this.#due = new Set();
-    for (const listener of due) listener.wake();
+    for (const group of due) for (const wakeUp of group) wakeUp();
   }
 
-  #listenersOf(streamId: string): Set<AppendListener> {
-    let listeners = this.#ofStream.get(streamId);
-    if (!listeners) this.#ofStream.set(streamId, (listeners = new Set()));
-    return listeners;
+  #groupOf(streamId: string): Set<WakeUp> {
+    let group = this.#ofStream.get(streamId);
+    if (!group) this.#ofStream.set(streamId, (group = new Set()));
+    return group;
   }
 }

@@ -137,6 +137,13 @@ export class EventFeed {
     this.#next = 0;
   }
 
+  /** What was loaded and not handed out yet; it counts as handed out. */
+  takeBuffered(): readonly RecordedEvent[] {
+    const events = this.#batch.slice(this.#next);
+    this.#fill([]);
+    return events;
+  }
+
   /** Ends the sequence now; what is buffered is dropped. */
   end(): void {
     this.#hasEnded = true;

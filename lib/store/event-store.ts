@@ -94,6 +94,9 @@ export class EventStore {
   readonly #gate: StoreGate;
   readonly #reader: EventReader;
 
+  /** Retention tells them what it removes, for as long as somebody holds them. */
+  readonly #replays = new Set<WeakRef<Replay>>();
+
   #closed: Promise<void> | undefined;
   #remembersHead = false;
   #headAtOpening = 0;
@@ -113,7 +116,12 @@ export class EventStore {
     this.#engine = engine;
     this.#gate = new StoreGate(options.name, () => this.#start());
     this.#reader = new EventReader(options.name, engine, this.#gate, options.metricsCollector);
-    this.#sweeper = new RetentionSweeper(engine, options, () => this.#retention());
+    this.#sweeper = new RetentionSweeper(
+      engine,
+      options,
+      () => this.#retention(),
+      () => this.#replaysInUse(),
+    );
     this.#subscriptions = subscriptionsOf(this.#subscriptionSource());
   }
 
@@ -261,8 +269,8 @@ export class EventStore {
   #appended(streamId: string, count: number, answer: AppendAnswer): AppendResult {
     if (!answer.repeated && count > 0) {
       this.#eventsAppended += count;
-      const firstGlobalPosition = answer.globalPosition - count + 1;
-      this.#signal.notify(streamId, { firstPosition: answer.firstPosition, firstGlobalPosition });
+      const { firstPosition, globalPosition } = answer;
+      this.#signal.appended({ streamId, firstPosition, firstGlobalPosition: globalPosition - count + 1 });
     }
     return {
       streamId,
@@ -388,14 +396,35 @@ export class EventStore {
     this.#gate.throwIfClosed();
     // What expires while it runs still belongs to it.
     const recordedSince = this.#retention();
-    const head = this.#headNow();
+    const asked = this.#headNow();
+    let head = isPromise(asked) ? Infinity : asked;
     const page = async (after: TimePlace | undefined, limit: number) => {
-      const request = { ...range, after, upTo: await head, limit, filter, recordedSince };
+      head = await asked;
+      const request = { ...range, after, upTo: head, limit, filter, recordedSince };
       return this.#gate.call(() => this.#engine.readTimeRange(request));
     };
+    const covers = ({ timestamp, streamId, type, globalPosition }: RecordedEvent): boolean =>
+      timestamp.getTime() >= range.from &&
+      timestamp.getTime() <= range.to &&
+      globalPosition <= head &&
+      filter.matchesStream(streamId) &&
+      filter.matchesType(type);
     const countRead = (events: number): void => void (this.#reader.eventsRead += events);
-    const source = { clock: this.#options.clock, page, countRead, gate: this.#gate };
-    return new Replay(source, { ...options, batchSize });
+    const source = { clock: this.#options.clock, gate: this.#gate, page, covers, countRead };
+    const replay = new Replay(source, { ...options, batchSize });
+    if (this.#options.retentionDurationMs > 0) this.#replays.add(new WeakRef(replay));
+    return replay;
+  }
+
+  /** The replays that somebody still holds. */
+  #replaysInUse(): Replay[] {
+    const inUse: Replay[] = [];
+    for (const reference of this.#replays) {
+      const replay = reference.deref();
+      if (replay) inUse.push(replay);
+      else this.#replays.delete(reference);
+    }
+    return inUse;
   }
 
   /**

@@ -31,10 +31,10 @@ export function checkedName(name: unknown, field: string): string {
 }
 
 /** Checks the stream that an append goes to: a name that does not begin with `$`, as the store's own streams do. */
-export function checkOwnStreamId(streamId: unknown): asserts streamId is string {
-  checkName(streamId, 'streamId');
+export function checkOwnStreamId(streamId: unknown, field = 'streamId'): asserts streamId is string {
+  checkName(streamId, field);
   if (streamId.charCodeAt(0) === 36) {
-    throw new ValidationError('streamId', `"${streamId}" begins with "$", as only the store's own streams do.`);
+    throw new ValidationError(field, `"${streamId}" begins with "$", as only the store's own streams do.`);
   }
 }
 

@@ -6,6 +6,7 @@ import type { EventFilter } from './event-filter.js';
 import type { RecordedEvent } from './event.js';
 import { EventLoopTurn } from './event-loop-turn.js';
 import type { MaybePromise } from './maybe-promise.js';
+import type { RemovalWatcher } from './retention-sweeper.js';
 import type { TimePlace, TimeRangePage } from './storage-engine.js';
 import type { StoreGate } from './store-gate.js';
 
@@ -28,11 +29,21 @@ export interface ReplayProgress {
   readonly timestamp: Date;
 }
 
+/** One loop over a replay. */
+interface Run {
+  /** How far was read; undefined at the beginning. */
+  place: TimePlace | undefined;
+  /** An event that was to come and is gone. */
+  removed: RecordedEvent | undefined;
+}
+
 /** What a replay needs of its store. */
 export interface ReplaySource {
   readonly clock: Clock;
   readonly gate: StoreGate;
   page(after: TimePlace | undefined, limit: number): MaybePromise<TimeRangePage>;
+  /** Whether an event is one of those to be replayed. */
+  covers(event: RecordedEvent): boolean;
   countRead(events: number): void;
 }
 
@@ -40,24 +51,30 @@ export interface ReplaySource {
  * The events of a time range once more, in the order they happened, ties by global position.
  *
  * Lazy: it holds one batch, however long the range is, and reads when it is asked. It covers what was kept when `replay`
- * was called; when retention removes some of that first, it fails instead of going on without. (That is noticed wherever
- * events were appended in the order they happened.) Each loop over it begins anew.
+ * was called; when retention removes some of that before it was read, the loop fails instead of going on without. Each
+ * loop over it begins anew.
  */
-export class Replay implements AsyncIterable<RecordedEvent> {
+export class Replay implements AsyncIterable<RecordedEvent>, RemovalWatcher {
   readonly #source: ReplaySource;
   readonly #options: ReplayOptions & { readonly batchSize: number };
-  /** The global position of the first event to come; known from the beginning, so that it cannot be lost unnoticed. */
-  readonly #first: Promise<number | undefined>;
+  /** The loops over it that have not come to their end. */
+  readonly #runs = new Set<Run>();
+  /** An event that retention took away after the replay was made. */
+  #removed: RecordedEvent | undefined;
 
   /** @internal Ask `EventStore.replay` for one. */
   constructor(source: ReplaySource, options: ReplayOptions & { readonly batchSize: number }) {
     this.#source = source;
     this.#options = options;
-    this.#first = Promise.resolve(source.page(undefined, 1)).then(
-      ({ events }) => events[0]?.globalPosition,
-      // Whoever reads will meet the failure, if it lasts.
-      () => undefined,
-    );
+  }
+
+  /** @internal Told by retention. */
+  noteRemoved(events: readonly RecordedEvent[]): void {
+    for (const event of events) {
+      if (!this.#source.covers(event)) continue;
+      this.#removed ??= event;
+      for (const run of this.#runs) if (!run.place || isAfter(event, run.place)) run.removed ??= event;
+    }
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<RecordedEvent> {
@@ -88,31 +105,32 @@ export class Replay implements AsyncIterable<RecordedEvent> {
   async *#read(stopped: AbortSignal): AsyncGenerator<readonly RecordedEvent[], undefined> {
     const { batchSize, onProgress } = this.#options;
     const turn = new EventLoopTurn();
-    let events = 0;
-    let last: RecordedEvent | undefined;
-    let place: TimePlace | undefined;
-    let expected = await this.#first;
-    do {
-      await turn.giveBack();
-      this.#throwIfEnded();
-      // One event more than is given: the next page has to begin with it, or retention was faster.
-      const page = await this.#source.page(place, batchSize + 1);
-      const isAnswer = page.events.length > 0 || !page.next;
-      if (expected !== undefined && isAnswer && page.events[0]?.globalPosition !== expected) {
-        throw new EventsExpiredError(expected);
-      }
-      if (isAnswer) expected = page.events[batchSize]?.globalPosition;
-      place = expected === undefined || !isAnswer ? page.next : placeOf(page.events[batchSize - 1]);
-      for (const batch of this.#paced(page.events.slice(0, batchSize))) {
-        await this.#pauseBetween(last, batch[0], stopped);
-        if (stopped.aborted) return;
+    const run: Run = { place: undefined, removed: this.#removed };
+    this.#runs.add(run);
+    try {
+      let events = 0;
+      let last: RecordedEvent | undefined;
+      for (let isEnd = false; !isEnd && !stopped.aborted;) {
+        await turn.giveBack();
         this.#throwIfEnded();
-        yield batch;
-        events += batch.length;
-        last = batch[batch.length - 1]!;
-        onProgress?.({ events, timestamp: last.timestamp });
+        const page = await this.#source.page(run.place, batchSize);
+        if (run.removed) throw new EventsExpiredError(run.removed.globalPosition);
+        run.place = page.next;
+        isEnd = page.next === undefined;
+        if (isEnd) this.#runs.delete(run);
+        for (const batch of this.#paced(page.events)) {
+          await this.#pauseBetween(last, batch[0], stopped);
+          if (stopped.aborted) return;
+          this.#throwIfEnded();
+          yield batch;
+          events += batch.length;
+          last = batch[batch.length - 1]!;
+          onProgress?.({ events, timestamp: last.timestamp });
+        }
       }
-    } while (place && !stopped.aborted);
+    } finally {
+      this.#runs.delete(run);
+    }
   }
 
   /** What may be handed out together: everything, or with a speed, what happened at the same moment. */
@@ -147,8 +165,11 @@ export class Replay implements AsyncIterable<RecordedEvent> {
   }
 }
 
-function placeOf({ timestamp, globalPosition }: RecordedEvent): TimePlace {
-  return { timestamp: timestamp.getTime(), globalPosition };
+function isAfter({ timestamp, globalPosition }: RecordedEvent, place: TimePlace): boolean {
+  return (
+    timestamp.getTime() > place.timestamp ||
+    (timestamp.getTime() === place.timestamp && globalPosition > place.globalPosition)
+  );
 }
 
 function byMoment(events: readonly RecordedEvent[]): RecordedEvent[][] {

@@ -1,10 +1,17 @@
 import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { messageOf, stackOf } from './error-text.js';
 import { EventLoopTurn } from './event-loop-turn.js';
+import type { RecordedEvent } from './event.js';
 import type { StorageEngine } from './storage-engine.js';
 
 const SWEEPS_PER_PERIOD = 10;
 const EVENTS_PER_STEP = 1_000;
+
+/** Whoever has to know which events retention removes. */
+export interface RemovalWatcher {
+  /** Told before they are gone. */
+  noteRemoved(events: readonly RecordedEvent[]): void;
+}
 
 /**
  * Removes what has expired, a step at a time so that appends go on in between.
@@ -19,11 +26,15 @@ export class RetentionSweeper {
   #cancelTimer: (() => void) | undefined;
   #hasStopped = false;
 
-  /** @param retainedSince when events must have been recorded to be kept, in milliseconds since 1970 */
+  /**
+   * @param retainedSince when events must have been recorded to be kept, in milliseconds since 1970
+   * @param watchers who is to be told what is removed
+   */
   constructor(
     private readonly engine: StorageEngine,
     private readonly options: CheckedEventStoreOptions,
     private readonly retainedSince: () => number,
+    private readonly watchers: () => readonly RemovalWatcher[],
   ) {}
 
   start(): void {
@@ -79,7 +90,9 @@ export class RetentionSweeper {
 
   async #removeSome(recordedBefore: number): Promise<number> {
     const { onExpire } = this.options;
-    if (!onExpire) return this.engine.trim({ recordedBefore, upTo: Infinity, limit: EVENTS_PER_STEP });
+    const watchers = this.watchers();
+    if (!onExpire && watchers.length === 0)
+      return this.engine.trim({ recordedBefore, upTo: Infinity, limit: EVENTS_PER_STEP });
     const { events } = await this.engine.readAll({
       after: 0,
       limit: EVENTS_PER_STEP,
@@ -89,7 +102,8 @@ export class RetentionSweeper {
     });
     const expired = events.filter((event) => event.recordedAt.getTime() < recordedBefore);
     if (expired.length === 0) return 0;
-    await onExpire(expired);
+    await onExpire?.(expired);
+    for (const watcher of watchers) watcher.noteRemoved(expired);
     return this.engine.trim({ recordedBefore, upTo: expired.at(-1)!.globalPosition, limit: expired.length });
   }
 }

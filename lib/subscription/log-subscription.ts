@@ -1,12 +1,10 @@
-import type { Observable } from 'rxjs';
-import type { AppendedAt } from '../store/append-signal.js';
+import { Observable, type Subscriber } from 'rxjs';
 import { END, START } from '../store/cursor.js';
 import { EventStoreError, StoreClosedError, SubscriptionEndedError } from '../store/errors.js';
 import { EventFeed } from '../store/event-feed.js';
 import type { RecordedEvent } from '../store/event.js';
 import { EventLoopTurn } from '../store/event-loop-turn.js';
 import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
-import type { LogPage, StreamPage } from '../store/storage-engine.js';
 import type {
   CheckedTarget,
   SubscribeOptions,
@@ -16,15 +14,7 @@ import type {
   SubscriptionState,
 } from '../store/subscription.js';
 
-/** A page of the stream or of the log, whichever the subscription reads. */
-interface Page {
-  readonly events: readonly RecordedEvent[];
-  /** How far was looked: where the next page begins. */
-  readonly readTo: number;
-  readonly head: number;
-  readonly trimmedTo: number;
-  readonly isEnd: boolean;
-}
+import { LogReader, type Page } from './log-reader.js';
 
 /** Why a subscription ended. */
 export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
@@ -41,6 +31,7 @@ export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
  * A wake-up that comes while a page is being read sets `#hasNews`, so the loop reads once more before it sleeps.
  */
 export class LogSubscription implements Subscription {
+  readonly #reader: LogReader;
   readonly #feed: EventFeed;
   readonly #batchSize: number;
   readonly #begin: MaybePromise<number>;
@@ -54,12 +45,13 @@ export class LogSubscription implements Subscription {
   #position = 0;
   #gap: SubscriptionGap | undefined;
   #hasNews = false;
-  /** Ends the loop's sleep; undefined while it is awake. */
-  #wakeUp: (() => void) | undefined;
+  /** Whether the last read came to the end. */
+  #isAtEnd = false;
+  /** What goes on when there may be news: the loop, or several where the subscription has several readers. */
+  readonly #resting: (() => void)[] = [];
+  #cancelPoll: (() => void) | undefined;
   /** Who waits until the reader has come past a position. */
   #waitingToCatchUp: { to: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  /** The lowest position appended while the end was being looked for: the end lies before it. */
-  #appendedFrom = Infinity;
 
   /** @param onEnd called once, when the subscription stops */
   constructor(
@@ -69,19 +61,14 @@ export class LogSubscription implements Subscription {
     private readonly options: SubscribeOptions,
     private readonly onEnd: (ended: LogSubscription) => void,
   ) {
+    this.#reader = new LogReader(source, target);
     this.#batchSize = options.batchSize ?? 512;
     this.#feed = new EventFeed({
       load: () => this.#load(),
-      handOut: (last, count) => {
-        this.#position = this.#placeOf(last);
-        source.countRead(count);
-      },
+      handOut: (last, count) => this.#noteHandedOut(last, count),
       end: () => this.close(),
     });
-    this.#stopListening = source.signal.listen(target.streamId, {
-      wake: () => this.#wake(),
-      appended: (place) => this.#noteAppended(place),
-    });
+    this.#stopListening = source.signal.listen(target.streamId, () => this.#wake());
     this.#begin = this.#findStart(after);
     if (isPromise(this.#begin)) this.#begin.then((start) => this.#beginAt(start)).catch(() => undefined);
     else this.#beginAt(this.#begin);
@@ -103,16 +90,16 @@ export class LogSubscription implements Subscription {
 
   async lag(): Promise<number> {
     if (this.#readTo === undefined) this.#beginAt(await this.#begin);
-    const { head } = await this.#readPage(Infinity, 0);
+    const { head } = await this.#reader.page(Infinity, 0);
     return Math.max(0, head - this.#position);
   }
 
   async caughtUp(): Promise<void> {
     if (this.#endError) throw this.#endError;
-    const page = this.#readPage(Infinity, 0);
+    const page = this.#reader.page(Infinity, 0);
     const { head } = isPromise(page) ? await page : page;
     if (this.#endError) throw this.#endError as EventStoreError;
-    if (this.#wakeUp && this.#position >= head) return;
+    if (this.#resting.length > 0 && this.#position >= head) return;
     // A hint of another process's append may have been lost.
     this.#wake();
     await new Promise<void>((resolve, reject) => this.#waitingToCatchUp.push({ to: head, resolve, reject }));
@@ -127,7 +114,10 @@ export class LogSubscription implements Subscription {
   }
 
   asObservable(): Observable<RecordedEvent> {
-    return this.#feed.observable();
+    return new Observable((observer) => {
+      this.#push(observer);
+      return () => void this.close();
+    });
   }
 
   close(): Promise<void> {
@@ -156,9 +146,10 @@ export class LogSubscription implements Subscription {
 
   #wake(): void {
     this.#hasNews = true;
-    const wakeUp = this.#wakeUp;
-    this.#wakeUp = undefined;
-    wakeUp?.();
+    if (this.#resting.length === 0) return;
+    this.#cancelPoll?.();
+    this.#turn.begin();
+    for (const goOn of this.#resting.splice(0)) goOn();
   }
 
   /** The next events; sleeps until there are some. Undefined once the subscription has stopped. */
@@ -166,22 +157,14 @@ export class LogSubscription implements Subscription {
     try {
       if (this.#readTo === undefined) this.#beginAt(await this.#begin);
       while (this.#state !== 'stopped') {
-        await this.#turn.giveBack();
-        this.#hasNews = false;
-        const answer = this.#readPage(this.#readTo!, this.#batchSize);
-        const page = isPromise(answer) ? await answer : answer;
-        if ((this.#state as SubscriptionState) === 'stopped') return undefined;
-        this.#noteGap(page);
-        // What was removed will not be found by looking again.
-        this.#readTo = Math.max(page.readTo, page.trimmedTo);
-        if (page.events.length > 0) {
-          if (!page.isEnd) this.#state = 'catching-up';
-          this.#tellWhoCaughtUp();
-          return page.events;
+        if (this.#mayRest) {
+          await new Promise<void>((resolve) => this.#rest(resolve));
+          continue;
         }
-        // The reader has taken everything before this page, and the page lets it pass.
-        this.#position = this.#readTo;
-        if (page.isEnd && !this.#hasNews) await this.#sleep();
+        await this.#turn.giveBack();
+        const answer = this.#readOn();
+        const events = isPromise(answer) ? await answer : answer;
+        if (events.length > 0) return events;
       }
       return undefined;
     } catch (error) {
@@ -191,22 +174,94 @@ export class LogSubscription implements Subscription {
     }
   }
 
-  async #sleep(): Promise<void> {
+  /**
+   * Hands everything to an observer, until one of both ends it: the same loop as `#load`, pushing.
+   *
+   * What the engine answers at once is handed on without a promise, in the same turn in which an append has woken the
+   * loop: with many observers, a promise for each of them would cost more than all the rest.
+   */
+  #push(observer: Subscriber<RecordedEvent>): void {
+    const handOut = (events: readonly RecordedEvent[]): void => {
+      for (const event of events) {
+        if (observer.closed || this.#state === 'stopped') return;
+        this.#noteHandedOut(event, 1);
+        observer.next(event);
+      }
+    };
+    const fail = (error: unknown): void => {
+      if (this.#state === 'stopped') return observer.complete();
+      this.stop('failed', error);
+      observer.error(error);
+    };
+    const run = (): void => {
+      try {
+        while (!observer.closed) {
+          if (this.#state === 'stopped') return observer.complete();
+          if (this.#mayRest) return this.#rest(run);
+          const turn = this.#turn.giveBack();
+          if (turn) return void turn.then(run);
+          const answer = this.#readOn();
+          if (isPromise(answer)) return void answer.then(handOut).then(run, fail);
+          handOut(answer);
+        }
+      } catch (error) {
+        fail(error);
+      }
+    };
+    handOut(this.#feed.takeBuffered());
+    if (this.#readTo !== undefined) run();
+    else
+      void Promise.resolve(this.#begin)
+        .then((start) => this.#beginAt(start))
+        .then(run, fail);
+  }
+
+  /** Whether the last read came to the end, and nothing came since it began. */
+  get #mayRest(): boolean {
+    return this.#isAtEnd && !this.#hasNews;
+  }
+
+  /** Reads the next page. No events when there is nothing new, or nothing of it is for this subscription. */
+  #readOn(): MaybePromise<readonly RecordedEvent[]> {
+    this.#hasNews = false;
+    const page = this.#reader.page(this.#readTo!, this.#batchSize);
+    return isPromise(page) ? page.then((answer) => this.#accept(answer)) : this.#accept(page);
+  }
+
+  #accept(page: Page): readonly RecordedEvent[] {
+    if (this.#state === 'stopped') return [];
+    this.#noteGap(page);
+    // What was removed will not be found by looking again.
+    this.#readTo = Math.max(page.readTo, page.trimmedTo);
+    this.#isAtEnd = page.isEnd;
+    if (page.events.length === 0) {
+      // The reader has taken everything before this page, and the page lets it pass.
+      this.#position = this.#readTo;
+    } else {
+      if (!page.isEnd) this.#state = 'catching-up';
+      this.#tellWhoCaughtUp();
+    }
+    return page.events;
+  }
+
+  /** Rests until there may be news. */
+  #rest(goOn: () => void): void {
     this.#state = 'live';
+    // The reader asks for more, so it has everything that is for it, and the rest lets it pass.
+    this.#position = this.#readTo!;
     this.options.onCaughtUp?.(this.#position);
     this.#tellWhoCaughtUp();
     const { clock, pollIntervalMs } = this.source;
-    const cancelPoll =
-      pollIntervalMs === undefined
-        ? undefined
-        : clock.setTimer(() => this.#wake(), pollIntervalMs, { background: true });
-    await new Promise<void>((resolve) => (this.#wakeUp = resolve));
-    cancelPoll?.();
-    this.#turn.begin();
+    if (pollIntervalMs !== undefined) {
+      this.#cancelPoll?.();
+      this.#cancelPoll = clock.setTimer(() => this.#wake(), pollIntervalMs, { background: true });
+    }
+    this.#resting.push(goOn);
   }
 
   /** The reader asks for more, so it has taken everything up to `#position`. */
   #tellWhoCaughtUp(): void {
+    if (this.#waitingToCatchUp.length === 0) return;
     this.#waitingToCatchUp = this.#waitingToCatchUp.filter(({ to, resolve }) => {
       if (to > this.#position) return true;
       resolve();
@@ -218,17 +273,11 @@ export class LogSubscription implements Subscription {
     this.#readTo ??= this.#position = start;
   }
 
-  #noteAppended({ firstPosition, firstGlobalPosition }: AppendedAt): void {
-    if (this.#readTo !== undefined) return;
-    const first = this.target.streamId === undefined ? firstGlobalPosition : firstPosition;
-    this.#appendedFrom = Math.min(this.#appendedFrom, first);
-  }
-
   #noteGap({ trimmedTo }: Page): void {
     if (trimmedTo <= this.#readTo!) return;
     this.#gap = { after: this.#readTo!, trimmedTo };
     const { storeName, logger, metrics } = this.source;
-    const subscription = this.#describe();
+    const subscription = this.#reader.describe();
     logger.warn(
       `Store "${storeName}": retention passed the subscription to ${subscription}, which had read to position ` +
         `${this.#gap.after}; it goes on after ${trimmedTo}. A longer retentionDuration or a faster reader avoids this.`,
@@ -237,51 +286,42 @@ export class LogSubscription implements Subscription {
     this.options.onGap?.(this.#gap);
   }
 
-  #describe(): string {
-    if (this.target.streamId !== undefined) return `stream "${this.target.streamId}"`;
-    const { streams } = this.target.filter;
-    return streams ? `streams "${streams.source}"` : 'all streams';
-  }
-
   /** The position to begin after. Events that were removed before the subscription was made are no gap. */
   #findStart(after: number | typeof START | typeof END): MaybePromise<number> {
     if (typeof after === 'number' && after > 0) return after;
-    const start = ({ head, trimmedTo }: Page): number =>
-      after === END ? Math.min(head, this.#appendedFrom - 1) : trimmedTo;
     try {
-      const page = this.#readPage(0, 0);
-      return isPromise(page) ? page.then(start) : start(page);
+      const page = this.#reader.page(0, 0);
+      if (after !== END) return isPromise(page) ? page.then(({ trimmedTo }) => trimmedTo) : page.trimmedTo;
+      return isPromise(page) ? this.#findEnd(page) : page.head;
     } catch (error) {
       return failLater(error);
     }
   }
 
-  #readPage(after: number, limit: number): MaybePromise<Page> {
-    if (this.target.streamId === undefined) {
-      const page = this.source.readAll(after, limit, this.target.filter);
-      return isPromise(page) ? page.then(logPage) : logPage(page);
+  /** The end at the time of the call: what is appended before the answer comes lies behind it. */
+  async #findEnd(asked: Promise<Page>): Promise<number> {
+    let end = Infinity;
+    const stopWatching = this.source.signal.watch(({ streamId, firstPosition, firstGlobalPosition }) => {
+      if (this.target.streamId === undefined) end = Math.min(end, firstGlobalPosition - 1);
+      else if (this.target.streamId === streamId) end = Math.min(end, firstPosition - 1);
+    });
+    try {
+      return Math.min((await asked).head, end);
+    } finally {
+      stopWatching();
     }
-    const page = this.source.readStream(this.target.streamId, after, limit, this.target.types);
-    return isPromise(page) ? page.then(streamPage) : streamPage(page);
   }
 
-  #placeOf(event: RecordedEvent): number {
-    return this.target.streamId === undefined ? event.globalPosition : event.position;
+  #noteHandedOut(last: RecordedEvent, count: number): void {
+    this.#position = this.#reader.placeOf(last);
+    this.source.countRead(count);
   }
 
   #errorFor(reason: EndReason, cause: unknown): EventStoreError {
     if (reason === 'store closed') return new StoreClosedError(this.source.storeName);
     if (cause instanceof EventStoreError) return cause;
-    return new SubscriptionEndedError(this.#describe(), cause ?? this.options.signal?.reason);
+    return new SubscriptionEndedError(this.#reader.describe(), cause ?? this.options.signal?.reason);
   }
-}
-
-function logPage({ events, globalPosition, head, trimmedTo, isEnd }: LogPage): Page {
-  return { events, readTo: globalPosition, head, trimmedTo, isEnd };
-}
-
-function streamPage({ events, position, revision, trimmedTo, isEnd }: StreamPage): Page {
-  return { events, readTo: position, head: revision, trimmedTo, isEnd };
 }
 
 /** The reader gets an error that is thrown at once as it gets the failure of a promise. */

@@ -6,20 +6,25 @@ import type {
   SubscriptionSource,
 } from '../store/subscription.js';
 import type { END, START } from '../store/cursor.js';
+import { shareReads } from './shared-reads.js';
 import { LogSubscription } from './log-subscription.js';
 
 /** The subscriptions of one store, from their start to their end. */
 export class LogSubscriptionRegistry implements SubscriptionRegistry {
   readonly #active = new Set<LogSubscription>();
 
-  constructor(private readonly source: SubscriptionSource) {}
+  readonly #source: SubscriptionSource;
+
+  constructor(source: SubscriptionSource) {
+    this.#source = shareReads(source);
+  }
 
   get active(): number {
     return this.#active.size;
   }
 
   open(target: CheckedTarget, after: number | typeof START | typeof END, options: SubscribeOptions): Subscription {
-    const subscription = new LogSubscription(this.source, target, after, options, (ended) =>
+    const subscription = new LogSubscription(this.#source, target, after, options, (ended) =>
       this.#active.delete(ended),
     );
     if (subscription.state !== 'stopped') this.#active.add(subscription);

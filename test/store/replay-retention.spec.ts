@@ -74,6 +74,30 @@ describe('a replay under retention', () => {
     expect(seen).toEqual([1]);
   });
 
+  it('fails when a later event of its range is removed although the next one is still there', async () => {
+    const { store, clock } = await storeWithRetention();
+    await store.append('s', [
+      { type: 't', data: 'first', timestamp: 10 },
+      { type: 't', data: 'last', timestamp: 30 },
+    ]);
+    clock.jump(6 * MINUTE);
+    await store.append('s', { type: 't', data: 'late', timestamp: 20 });
+    const seen: unknown[] = [];
+    const outcome = await (async () => {
+      for await (const { data } of store.replay(undefined, undefined, { batchSize: 1 })) {
+        seen.push(data);
+        if (data !== 'first') continue;
+        clock.jump(5 * MINUTE);
+        await store.sweep();
+      }
+    })().then(
+      () => seen.join(),
+      (error: unknown) => (error instanceof EventStoreError ? 'told' : String(error)),
+    );
+
+    expect(['first,late,last', 'told']).toContain(outcome);
+  });
+
   it('goes on when only what it has given already is removed', async () => {
     const { store, clock } = await storeOfTwoAges();
     const seen: unknown[] = [];

@@ -97,6 +97,15 @@ export const ENGINES: readonly (readonly [kind: string, create: () => StorageEng
   ],
   ['an engine that answers in a later turn of the event loop', () => lateEngine()],
   ['an engine that answers after several turns', () => aroundEngine((_verb, ask) => settled().then(settled).then(ask))],
+  [
+    'an engine whose answers are old when they come',
+    () =>
+      aroundEngine(async (verb, ask) => {
+        const answer = await ask();
+        if (verb !== 'append') await settled();
+        return answer;
+      }),
+  ],
   ['an engine with short pages', () => shortPagedEngine(2)],
   ['a late engine with short pages', () => shortPagedEngine(2, lateEngine())],
 ];
