@@ -1,0 +1,59 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { END, type RecordedEvent, START, type SubscriptionTarget } from 'nestjs-stream-store';
+import { collect } from '../support/collect.js';
+import { numbered } from '../support/events.js';
+import { settled } from '../support/manual-clock.js';
+import { openTestStore } from '../support/open-test-store.js';
+
+afterEach(settled);
+
+const KINDS: readonly [SubscriptionTarget, (event: RecordedEvent) => boolean][] = [
+  ['order-1', ({ streamId }) => streamId === 'order-1'],
+  [{ stream: 'order-2', types: ['counted'] }, ({ streamId }) => streamId === 'order-2'],
+  [{ streams: 'order-*' }, ({ streamId }) => streamId.startsWith('order-')],
+  [{ streams: '*', types: ['named'] }, ({ type }) => type === 'named'],
+  [{ all: true }, () => true],
+];
+
+it('a thousand subscribers all get all their events, in order', async () => {
+  const store = await openTestStore();
+  const { events: none } = await store.readAll();
+  const subscribers = Array.from({ length: 1_000 }, (_, index) => {
+    const [target, isWanted] = KINDS[index % KINDS.length];
+    const subscription = store.subscribe(target, index % 2 ? START : END, { batchSize: 1 + (index % 50) });
+    return { isWanted, subscription, reader: collect(subscription, index % 7 ? undefined : () => Promise.resolve()) };
+  });
+  expect((await store.stats()).subscriptionsActive).toBe(1_000);
+
+  for (let index = 1; index <= 50; index++) {
+    await store.append(`order-${index % 3}`, numbered(index, index + 1));
+    if (index % 5 === 0) await store.append('user-1', numbered(index, index, 'named'));
+    if (index % 10 === 0) await settled();
+  }
+  await Promise.all(subscribers.map(({ subscription }) => subscription.caughtUp()));
+
+  const { events } = await store.readAll({ limit: 0 });
+  expect([none.length, events.length]).toEqual([0, 110]);
+  for (const { isWanted, reader } of subscribers) {
+    const places = reader.items.map(({ globalPosition }) => globalPosition);
+    expect(places).toEqual(events.filter(isWanted).map(({ globalPosition }) => globalPosition));
+  }
+  await store.close();
+  await Promise.all(subscribers.map(({ reader }) => reader.ended));
+});
+
+it('a thousand subscribers cost no timer and no listener on the process', async () => {
+  const store = await openTestStore();
+  const timersBefore = activeTimers();
+  const listenersBefore = process.eventNames().length;
+  const readers = Array.from({ length: 1_000 }, () => collect(store.subscribe('orders')));
+  await store.append('orders', numbered(1, 1));
+  await Promise.all(readers.map(({ reached }) => reached(1)));
+
+  expect(activeTimers()).toBe(timersBefore);
+  expect(process.eventNames()).toHaveLength(listenersBefore);
+});
+
+function activeTimers(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+}

@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { memoryEngine, START, type StorageEngine, type SubscriptionTarget } from 'nestjs-stream-store';
+import { aroundEngine, shortPagedEngine } from '../support/around-engine.js';
+import { collect } from '../support/collect.js';
+import { lateEngine } from '../support/late-engine.js';
+import { settled } from '../support/manual-clock.js';
+import { openTestStore } from '../support/open-test-store.js';
+import { SCALE } from '../support/scale.js';
+
+afterEach(settled);
+
+const BATCH_SIZE = 256;
+
+/** Counts what an engine hands to subscriptions, which is all that they can be holding. */
+function counted(inner: StorageEngine): { engine: StorageEngine; given: () => number; reads: () => number } {
+  let given = 0;
+  let reads = 0;
+  const engine = aroundEngine(async (verb, ask) => {
+    const answer = await ask();
+    if (verb === 'readStream' || verb === 'readAll') {
+      reads++;
+      given += (answer as { events: unknown[] }).events.length;
+    }
+    return answer;
+  }, inner);
+  return { engine, given: () => given, reads: () => reads };
+}
+
+describe.each<[string, () => StorageEngine, number]>([
+  ['the memory engine', () => memoryEngine(), 100_000 * SCALE],
+  ['a late engine', () => lateEngine(), 10_000 * SCALE],
+  ['an engine with short pages', () => shortPagedEngine(100), 10_000 * SCALE],
+])('a reader a thousand times slower than the writer, on %s', (_kind, createEngine, total) => {
+  it.each<[string, SubscriptionTarget]>([
+    ['one stream', 'orders'],
+    ['all streams', { all: true }],
+  ])('gets all events of %s in order and never holds more than one batch', async (_what, target) => {
+    const { engine, given } = counted(createEngine());
+    const store = await openTestStore({ engine, maxEventsPerStream: 0 });
+    const subscription = store.subscribe(target, START, { batchSize: BATCH_SIZE });
+    const iterator = subscription[Symbol.asyncIterator]();
+    const batch = Array(1_000).fill({ type: 'counted' });
+    let taken = 0;
+    let mostHeld = 0;
+    const takeOne = async (): Promise<void> => {
+      const { value } = (await iterator.next()) as IteratorYieldResult<{ position: number }>;
+      if (value.position !== ++taken) throw new Error(`position ${value.position} came as event ${taken}`);
+      mostHeld = Math.max(mostHeld, given() - taken);
+    };
+
+    for (let appended = 0; appended < total; appended += batch.length) {
+      await store.append('orders', batch);
+      await takeOne();
+    }
+    expect(taken).toBe(total / 1_000);
+    expect(await subscription.lag()).toBe(total - taken);
+    while (taken < total) await takeOne();
+
+    expect(mostHeld).toBeLessThan(BATCH_SIZE);
+    expect(given()).toBe(total);
+    await subscription.close();
+  });
+});
+
+it('nothing is read ahead of a reader that does not ask', async () => {
+  const { engine, given, reads } = counted(memoryEngine());
+  const store = await openTestStore({ engine });
+  const batch = Array(50).fill({ type: 'counted' });
+  await store.append('orders', batch);
+  const subscription = store.subscribe({ all: true }, START, { batchSize: 10 });
+  await subscription[Symbol.asyncIterator]().next();
+  const readsBefore = reads();
+
+  for (let index = 0; index < 200; index++) {
+    await store.append('orders', batch);
+    if (index % 20 === 0) await settled();
+  }
+
+  expect(reads()).toBe(readsBefore);
+  expect(given()).toBe(10);
+});
+
+it('a slow reader does not hold up a fast one', async () => {
+  const store = await openTestStore();
+  let goOn = (): void => undefined;
+  const slow = collect(store.subscribe('orders'), () => new Promise<void>((resolve) => (goOn = resolve)));
+  const fast = collect(store.subscribe('orders'));
+
+  for (let index = 0; index < 100; index++) await store.append('orders', { type: 'counted' });
+  await fast.reached(100);
+  expect(slow.items).toHaveLength(1);
+
+  for (let index = 2; index <= 100; index++) {
+    goOn();
+    await slow.reached(index);
+  }
+  expect(slow.items.map(({ position }) => position)).toEqual(fast.items.map(({ position }) => position));
+});
+
+it('a long history leaves the event loop time for others', async () => {
+  const store = await openTestStore({ maxEventsPerStream: 0 });
+  for (let index = 0; index < 40; index++)
+    await store.append('orders', Array(1_000).fill({ type: 'counted', data: { index } }));
+  const subscription = store.subscribe('orders', START, { batchSize: 100 });
+  let turns = 0;
+  let isReading = true;
+  const countTurns = async (): Promise<void> => {
+    for (; isReading; turns++) await settled();
+  };
+  const counting = countTurns();
+
+  const reader = collect(subscription);
+  await subscription.caughtUp();
+  isReading = false;
+  await counting;
+
+  expect(reader.items).toHaveLength(40_000);
+  expect(turns).toBeGreaterThan(3);
+});
