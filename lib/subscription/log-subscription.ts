@@ -47,8 +47,8 @@ export class LogSubscription implements Subscription {
   #hasNews = false;
   /** Whether the last read came to the end. */
   #isAtEnd = false;
-  /** What goes on when there may be news: the loop, or several where the subscription has several readers. */
-  readonly #resting: (() => void)[] = [];
+  /** Goes on when there may be news; undefined while nobody rests. */
+  #goOn: (() => void) | undefined;
   #cancelPoll: (() => void) | undefined;
   /** Who waits until the reader has come past a position. */
   #waitingToCatchUp: { to: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
@@ -99,7 +99,7 @@ export class LogSubscription implements Subscription {
     const page = this.#reader.page(Infinity, 0);
     const { head } = isPromise(page) ? await page : page;
     if (this.#endError) throw this.#endError as EventStoreError;
-    if (this.#resting.length > 0 && this.#position >= head) return;
+    if (this.#goOn && this.#position >= head) return;
     // A hint of another process's append may have been lost.
     this.#wake();
     await new Promise<void>((resolve, reject) => this.#waitingToCatchUp.push({ to: head, resolve, reject }));
@@ -146,10 +146,12 @@ export class LogSubscription implements Subscription {
 
   #wake(): void {
     this.#hasNews = true;
-    if (this.#resting.length === 0) return;
+    const goOn = this.#goOn;
+    if (!goOn) return;
+    this.#goOn = undefined;
     this.#cancelPoll?.();
     this.#turn.begin();
-    for (const goOn of this.#resting.splice(0)) goOn();
+    goOn();
   }
 
   /** The next events; sleeps until there are some. Undefined once the subscription has stopped. */
@@ -256,7 +258,14 @@ export class LogSubscription implements Subscription {
       this.#cancelPoll?.();
       this.#cancelPoll = clock.setTimer(() => this.#wake(), pollIntervalMs, { background: true });
     }
-    this.#resting.push(goOn);
+    // Where a subscription has several readers, they rest and go on together.
+    const others = this.#goOn;
+    this.#goOn = others
+      ? () => {
+          others();
+          goOn();
+        }
+      : goOn;
   }
 
   /** The reader asks for more, so it has taken everything up to `#position`. */
