@@ -71,7 +71,8 @@ export class EventFeed {
 
   #takeBatch(): readonly RecordedEvent[] | undefined {
     if (this.#next === this.#batch.length) return undefined;
-    const batch = this.#next === 0 ? this.#batch : this.#batch.slice(this.#next);
+    // A copy: subscriptions at one place share what they read, and an array can be changed.
+    const batch = this.#batch.slice(this.#next);
     this.#next = this.#batch.length;
     this.source.handOut(batch[batch.length - 1], batch.length);
     return batch;

@@ -45,6 +45,8 @@ export class LogSubscription implements Subscription {
   #position = 0;
   #gap: SubscriptionGap | undefined;
   #hasNews = false;
+  /** The read that is under way: where a subscription has several readers, the others wait for it. */
+  #reading: Promise<unknown> | undefined;
   /** Whether the last read came to the end. */
   #isAtEnd = false;
   /** Goes on when there may be news; undefined while nobody rests. */
@@ -159,14 +161,16 @@ export class LogSubscription implements Subscription {
     try {
       if (this.#readTo === undefined) this.#beginAt(await this.#begin);
       while (this.#state !== 'stopped') {
-        if (this.#mayRest) {
-          await new Promise<void>((resolve) => this.#rest(resolve));
-          continue;
-        }
         await this.#turn.giveBack();
-        const answer = this.#readOn();
-        const events = isPromise(answer) ? await answer : answer;
-        if (events.length > 0) return events;
+        if (this.#reading) {
+          await this.#reading;
+        } else if (this.#mayRest) {
+          await new Promise<void>((resolve) => this.#rest(resolve));
+        } else {
+          const answer = this.#readOn();
+          const events = isPromise(answer) ? await answer : answer;
+          if (events.length > 0) return events;
+        }
       }
       return undefined;
     } catch (error) {
@@ -199,6 +203,7 @@ export class LogSubscription implements Subscription {
       try {
         while (!observer.closed) {
           if (this.#state === 'stopped') return observer.complete();
+          if (this.#reading) return void this.#reading.then(run, fail);
           if (this.#mayRest) return this.#rest(run);
           const turn = this.#turn.giveBack();
           if (turn) return void turn.then(run);
@@ -227,7 +232,14 @@ export class LogSubscription implements Subscription {
   #readOn(): MaybePromise<readonly RecordedEvent[]> {
     this.#hasNews = false;
     const page = this.#reader.page(this.#readTo!, this.#batchSize);
-    return isPromise(page) ? page.then((answer) => this.#accept(answer)) : this.#accept(page);
+    if (!isPromise(page)) return this.#accept(page);
+    const reading = page
+      .then((answer) => this.#accept(answer))
+      .finally(() => {
+        if (this.#reading === reading) this.#reading = undefined;
+      });
+    this.#reading = reading;
+    return reading;
   }
 
   #accept(page: Page): readonly RecordedEvent[] {

@@ -1,11 +1,14 @@
-import { afterEach, expect, it } from '@jest/globals';
+import { afterEach, expect, it, jest } from '@jest/globals';
 import { END, type RecordedEvent, START, type SubscriptionTarget } from 'nestjs-stream-store';
 import { collect } from '../support/collect.js';
-import { numbered } from '../support/events.js';
+import { dataOf, numbered } from '../support/events.js';
 import { settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);
+
+// Much is done here, also on a busy machine.
+jest.setTimeout(60_000);
 
 const KINDS: readonly [SubscriptionTarget, (event: RecordedEvent) => boolean][] = [
   ['order-1', ({ streamId }) => streamId === 'order-1'],
@@ -57,3 +60,27 @@ it('a thousand subscribers cost no timer and no listener on the process', async 
 function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
 }
+
+it.each<[string, SubscriptionTarget]>([
+  ['one stream', 'orders'],
+  ['all streams', { all: true }],
+])('what one subscriber to %s does with its batch does not reach another', async (_what, target) => {
+  const store = await openTestStore();
+  const seen: unknown[] = [];
+  const readers = Array.from({ length: 5 }, () =>
+    collect(store.subscribe(target).batches(), (batch) => {
+      seen.push(...dataOf(batch));
+      // Arrays are read-only by their type alone.
+      (batch as RecordedEvent[]).length = 0;
+    }),
+  );
+  await settled();
+
+  for (let index = 0; index < 3; index++) {
+    await store.append('orders', numbered(index, index));
+    await settled();
+  }
+
+  expect(readers).toHaveLength(5);
+  expect(seen.sort()).toEqual([0, 1, 2].flatMap((data) => Array<number>(5).fill(data)));
+});

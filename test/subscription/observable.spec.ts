@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type RecordedEvent, START } from 'nestjs-stream-store';
+import { type RecordedEvent, START, type Subscription, type SubscriptionStart } from 'nestjs-stream-store';
 import { firstValueFrom, map, take, toArray } from 'rxjs';
 import { aroundEngine, ENGINES } from '../support/around-engine.js';
-import { until } from '../support/collect.js';
+import { collect, until } from '../support/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
 import { settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
@@ -173,20 +173,70 @@ it('the position of a subscription is that of the last event its Observable emit
   expect(dataOf(await firstValueFrom(rest.pipe(take(2), toArray())))).toEqual([4, 5]);
 });
 
-it('two observers of one subscription share its events', async () => {
-  const store = await openTestStore();
-  const observable = store.subscribe('orders').asObservable();
-  const [one, two]: unknown[][] = [[], []];
-  observable.subscribe(({ data }) => void one.push(data));
-  observable.subscribe(({ data }) => void two.push(data));
+it.each(ENGINES)(
+  'observers may append, subscribe and close while they are told of an event, on %s',
+  async (_kind, create) => {
+    const store = await openTestStore({ engine: create() });
+    const seen: number[][] = [];
+    const observe = (from: SubscriptionStart, see?: (position: number) => void): void => {
+      const positions: number[] = [];
+      seen.push(positions);
+      store
+        .subscribe('orders', from)
+        .asObservable()
+        .subscribe(({ position }) => {
+          positions.push(position);
+          see?.(position);
+        });
+    };
+    const closedAtThree = store.subscribe('orders');
+    observe(START);
+    observe(START, (position) => {
+      if (position < 12) void store.append('orders', numbered(position + 1, position + 1));
+      if (position === 3) void closedAtThree.close();
+      if (position === 5) observe(START);
+      if (position === 6) observe(5);
+    });
+    observe(START);
+    closedAtThree.asObservable().subscribe();
 
-  for (let index = 1; index <= 6; index++) {
-    await store.append('orders', numbered(index, index));
+    await store.append('orders', numbered(1, 1));
+    await until(() => seen.length === 5 && seen.every((positions) => positions.includes(12)), 'the twelfth event');
     await settled();
-  }
 
-  expect([...one, ...two].sort()).toEqual([1, 2, 3, 4, 5, 6]);
-});
+    const all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    expect(seen).toEqual([all, all, all, all, all.slice(5)]);
+    expect(closedAtThree.position).toBeLessThanOrEqual(3);
+  },
+);
+
+describe.each(ENGINES)(
+  'several readers of one subscription on %s, one of them an Observable',
+  (_kind, createEngine) => {
+    it.each<[string, (subscription: Subscription, see: (event: RecordedEvent) => void) => void]>([
+      ['two observers', (subscription, see) => void subscription.asObservable().subscribe(see)],
+      ['an iterator before', (subscription, see) => void collect(subscription, see)],
+      ['batches before', (subscription, see) => void collect(subscription.batches(), (batch) => batch.forEach(see))],
+    ])('share its events: %s', async (_what, readAlso) => {
+      const store = await openTestStore({ engine: createEngine() });
+      await store.append('orders', numbered(1, 5));
+      const subscription = store.subscribe('orders', START, { batchSize: 2 });
+      const seen: unknown[] = [];
+      const see = ({ data }: RecordedEvent): void => void seen.push(data);
+
+      readAlso(subscription, see);
+      subscription.asObservable().subscribe(see);
+      for (let index = 6; index <= 12; index++) {
+        await store.append('orders', numbered(index, index));
+        if (index % 2) await settled();
+      }
+      await until(() => seen.length >= 12, 'the twelfth event');
+      await settled().then(settled);
+
+      expect(seen.sort((a, b) => Number(a) - Number(b))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    });
+  },
+);
 
 it('an Observable passes on the error of the engine', async () => {
   const failure = new Error('disk on fire');

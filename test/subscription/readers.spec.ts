@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type RecordedEvent, START } from 'nestjs-stream-store';
 import { ENGINES } from '../support/around-engine.js';
 import { collect, until } from '../support/collect.js';
@@ -9,6 +9,9 @@ import { Random } from '../support/random.js';
 import { SCALE } from '../support/scale.js';
 
 afterEach(settled);
+
+// Much is done here, and more with SCALE.
+jest.setTimeout(60_000 * SCALE);
 
 type Result = IteratorResult<RecordedEvent, unknown>;
 

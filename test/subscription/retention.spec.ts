@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   END,
   type EventStore,
@@ -20,6 +20,9 @@ import { RecordingLogger } from '../support/recorders.js';
 import { SCALE } from '../support/scale.js';
 
 afterEach(settled);
+
+// Much is done here, and more with SCALE.
+jest.setTimeout(60_000 * SCALE);
 
 interface Setup {
   readonly store: EventStore;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { memoryEngine, START, type StorageEngine, type SubscriptionTarget } from 'nestjs-stream-store';
 import { aroundEngine, shortPagedEngine } from '../support/around-engine.js';
 import { collect } from '../support/collect.js';
@@ -8,6 +8,9 @@ import { openTestStore } from '../support/open-test-store.js';
 import { SCALE } from '../support/scale.js';
 
 afterEach(settled);
+
+// Much is done here, and more with SCALE.
+jest.setTimeout(60_000 * SCALE);
 
 const BATCH_SIZE = 256;
 

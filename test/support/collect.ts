@@ -1,4 +1,5 @@
 import type { RecordedEvent } from 'nestjs-stream-store';
+import type { Observable } from 'rxjs';
 import { settled } from './manual-clock.js';
 
 /** What a reader in the background has got so far. */
@@ -29,6 +30,16 @@ export function collect<Item = RecordedEvent>(
   };
   const ended = read();
   // Whoever awaits it gets the failure.
+  ended.catch(() => undefined);
+  return { items, ended, reached: (count) => until(() => items.length >= count, `item ${count}`) };
+}
+
+/** Observes an Observable to its end. */
+export function observe<Item = RecordedEvent>(observable: Observable<Item>): Collected<Item> {
+  const items: Item[] = [];
+  const ended = new Promise<void>((complete, error) => {
+    observable.subscribe({ next: (item) => void items.push(item), complete, error });
+  });
   ended.catch(() => undefined);
   return { items, ended, reached: (count) => until(() => items.length >= count, `item ${count}`) };
 }

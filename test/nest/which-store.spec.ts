@@ -1,0 +1,111 @@
+import { describe, expect, it } from '@jest/globals';
+import { type DynamicModule, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
+import { EventStore, EventStoreModule, getEventStoreToken, InjectEventStore } from 'nestjs-stream-store';
+import { settled } from '../support/manual-clock.js';
+import { startApp } from '../support/nest-app.js';
+
+@Injectable()
+class Reader {
+  constructor(
+    readonly byClass: EventStore,
+    @InjectEventStore() readonly unnamed: EventStore,
+  ) {}
+}
+
+const unnamed = (): DynamicModule => EventStoreModule.forRoot();
+const named = (name: string): DynamicModule => EventStoreModule.forRoot({ name });
+/** A store whose options come late, so that it is made after the others. */
+const late = (name?: string): DynamicModule =>
+  EventStoreModule.forRootAsync({ name, useFactory: () => settled().then(() => ({})) });
+const local = (name: string): DynamicModule => EventStoreModule.forRoot({ name, isGlobal: false });
+
+function moduleOf(...imports: (DynamicModule | Type)[]): Type {
+  @Module({ imports, providers: [Reader], exports: [Reader] })
+  class Feature {}
+  return Feature;
+}
+
+function readerIn(app: INestApplicationContext, module: Type): Reader {
+  return app.select(module).get(Reader, { strict: true });
+}
+
+describe('the class EventStore means', () => {
+  it.each<[string, DynamicModule[], string]>([
+    ['the only store', [unnamed()], 'memory-store'],
+    ['the only store, also with a name of its own', [named('audit')], 'audit'],
+    ['the only store, also with late options', [late('audit')], 'audit'],
+    ['the store without a name, imported first', [unnamed(), named('audit')], 'memory-store'],
+    ['the store without a name, imported last', [named('audit'), named('orders'), unnamed()], 'memory-store'],
+    ['the store without a name, with late options', [named('audit'), late()], 'memory-store'],
+    ['the store without a name, before one with late options', [late('audit'), unnamed()], 'memory-store'],
+    ['the first of several with names', [named('orders'), named('audit')], 'orders'],
+    ['the first of several with names, although it is made last', [late('orders'), named('audit')], 'orders'],
+  ])('%s', async (_what, imports, expected) => {
+    const app = await startApp({ imports, providers: [Reader] });
+    const { byClass, unnamed } = app.get(Reader);
+
+    expect(byClass.name).toBe(expected);
+    expect(unnamed).toBe(byClass);
+    expect(byClass).toBe(app.get(getEventStoreToken(expected)));
+    expect(app.get(EventStore, { strict: false })).toBe(byClass);
+  });
+
+  it('the same store in every module, wherever the stores are imported', async () => {
+    const [one, two] = [moduleOf(named('audit')), moduleOf(moduleOf(unnamed()))];
+    const app = await startApp({ imports: [one, two], providers: [Reader] });
+
+    const stores = [app.get(Reader), readerIn(app, one), readerIn(app, two)];
+
+    expect(stores.map(({ byClass }) => byClass.name)).toEqual(Array(3).fill('memory-store'));
+  });
+
+  it('the own store inside a module that imports one with isGlobal: false', async () => {
+    const [sales, shipping, other] = [moduleOf(local('sales')), moduleOf(local('shipping')), moduleOf()];
+    const app = await startApp({ imports: [unnamed(), sales, shipping, other], providers: [Reader] });
+
+    expect(readerIn(app, sales).byClass.name).toBe('sales');
+    expect(readerIn(app, shipping).byClass.name).toBe('shipping');
+    expect(readerIn(app, other).byClass.name).toBe('memory-store');
+    expect(app.get(Reader).byClass.name).toBe('memory-store');
+  });
+
+  it('the own store, also when no store is global', async () => {
+    const [sales, shipping] = [moduleOf(local('sales')), moduleOf(local('shipping'))];
+    const app = await startApp({ imports: [sales, shipping] });
+
+    expect(readerIn(app, sales).byClass.name).toBe('sales');
+    expect(readerIn(app, shipping).byClass.name).toBe('shipping');
+  });
+
+  it('a global store elsewhere, although one that is not global was imported first', async () => {
+    const [sales, other] = [moduleOf(local('sales')), moduleOf()];
+    const app = await startApp({ imports: [sales, named('audit'), other] });
+
+    expect(readerIn(app, other).byClass.name).toBe('audit');
+  });
+});
+
+it('named stores are told apart and share no events', async () => {
+  @Injectable()
+  class Both {
+    constructor(
+      @InjectEventStore('orders') readonly orders: EventStore,
+      @InjectEventStore('audit') readonly audit: EventStore,
+    ) {}
+  }
+  const app = await startApp({ imports: [named('orders'), named('audit')], providers: [Both] });
+  const { orders, audit } = app.get(Both);
+
+  await orders.append('a', { type: 'x' });
+
+  expect([orders.name, audit.name]).toEqual(['orders', 'audit']);
+  expect((await orders.stats()).totalEvents).toBe(1);
+  expect((await audit.stats()).totalEvents).toBe(0);
+});
+
+it('a store can be named like a member of every object', async () => {
+  const app = await startApp({ imports: [named('__proto__'), named('constructor')] });
+
+  expect(app.get<EventStore>(getEventStoreToken('__proto__')).name).toBe('__proto__');
+  expect(app.get<EventStore>(getEventStoreToken('constructor')).name).toBe('constructor');
+});

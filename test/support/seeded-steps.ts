@@ -1,0 +1,166 @@
+import { type Clock, type StorageEngine } from 'nestjs-stream-store';
+import { aroundEngine, type EngineVerb } from './around-engine.js';
+import { microtasks } from './collect.js';
+import { Random } from './random.js';
+
+/** A process: when it is not alive any more, nothing reaches it and nothing comes from it. */
+export interface Life {
+  isAlive: boolean;
+}
+
+/** Something that is under way, and goes on when it is its turn. */
+interface Task {
+  readonly life: Life;
+  readonly name: string;
+  readonly goOn: () => void;
+  /** What may still come about although its process has ended. */
+  readonly survive?: () => void;
+}
+
+interface Timer {
+  readonly life: Life;
+  readonly dueAt: number;
+  readonly callback: () => void;
+}
+
+/** What stands in the way of a call: it fails before the engine has done it, or after. */
+export type Fault = 'before' | 'after' | undefined;
+
+/** How many microtasks pass before the next thing happens: mostly few, so that it happens between any two of a program. */
+const PAUSES = [0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 6, 10];
+
+/**
+ * The order of all that can happen, decided by a seed: which call of an engine is answered next, which handler ends, which
+ * timer fires, and how many microtasks pass in between. The same seed gives the same order.
+ */
+export class SeededSteps {
+  readonly random: Random;
+  /** Milliseconds since 1970; moves when a timer fires. */
+  now = 1_700_000_000_000;
+
+  #tasks: Task[] = [];
+  #timers: Timer[] = [];
+
+  constructor(
+    readonly seed: number,
+    private readonly trace?: (line: string) => void,
+  ) {
+    this.random = new Random(seed);
+  }
+
+  /** True once in so many times. */
+  oneIn(times: number): boolean {
+    return this.random.below(times) === 0;
+  }
+
+  get pendingTasks(): number {
+    return this.#tasks.length;
+  }
+
+  get pendingTimers(): number {
+    return this.#timers.length;
+  }
+
+  say(line: string): void {
+    this.trace?.(line);
+  }
+
+  /** Lets something go on when it is its turn. */
+  later(life: Life, name: string, goOn: () => void, survive?: () => void): void {
+    this.#tasks.push({ life, name, goOn, survive });
+  }
+
+  /** Lets one of the things that are under way go on. @returns false when there is none */
+  goOn(): boolean {
+    if (this.#tasks.length === 0) return false;
+    const [task] = this.#tasks.splice(this.random.below(this.#tasks.length), 1);
+    this.say(`goes on: ${task.name}`);
+    task.goOn();
+    return true;
+  }
+
+  /** Moves the time to the next timer, and fires it. @returns false when there is none */
+  fireTimer(): boolean {
+    if (this.#timers.length === 0) return false;
+    const next = this.#timers.reduce((first, timer) => (timer.dueAt < first.dueAt ? timer : first));
+    this.#timers.splice(this.#timers.indexOf(next), 1);
+    this.now = Math.max(this.now, next.dueAt);
+    this.say(`timer at ${this.now % 1_000_000}`);
+    next.callback();
+    return true;
+  }
+
+  /** Lets a random number of microtasks pass. */
+  pause(): Promise<void> {
+    return microtasks(this.random.pick(PAUSES));
+  }
+
+  /** Ends a process without a word. What it had asked of an engine may still be done, or not; nobody is answered. */
+  end(life: Life): void {
+    life.isAlive = false;
+    const [gone, rest]: [Task[], Task[]] = [[], []];
+    for (const task of this.#tasks) (task.life === life ? gone : rest).push(task);
+    this.#tasks = rest;
+    this.#timers = this.#timers.filter((timer) => timer.life !== life);
+    for (const { name, survive } of gone) {
+      if (!survive || this.oneIn(2)) continue;
+      this.say(`still done: ${name}`);
+      survive();
+    }
+  }
+
+  clockOf(life: Life): Clock {
+    return {
+      now: () => this.now,
+      random: () => this.random.below(1_000) / 1_000,
+      setTimer: (callback, delayMs) => {
+        if (!life.isAlive) return () => undefined;
+        const timer = { life, dueAt: this.now + delayMs, callback };
+        this.#timers.push(timer);
+        return () => {
+          const index = this.#timers.indexOf(timer);
+          if (index >= 0) this.#timers.splice(index, 1);
+        };
+      },
+    };
+  }
+
+  /**
+   * An engine of a process: each call is done when it is its turn, and answered then or later still.
+   *
+   * @param answersAtOnce whether some calls are answered at once, as by an engine in memory
+   * @param faultOf what stands in the way of a call
+   */
+  engineOf(
+    life: Life,
+    disk: StorageEngine,
+    answersAtOnce: boolean,
+    faultOf: (verb: EngineVerb, request: unknown) => Fault,
+  ): StorageEngine {
+    const call = (verb: EngineVerb, ask: () => unknown, request: unknown): unknown => {
+      if (!life.isAlive) return new Promise(() => undefined);
+      if (verb === 'open' || verb === 'close') return ask();
+      if (answersAtOnce && this.oneIn(2) && faultOf(verb, request) === undefined) return ask();
+      return new Promise((resolve, reject) => {
+        const goOn = (): void => {
+          const fault = faultOf(verb, request);
+          const answer = (): void => {
+            if (fault) reject(new Error(`${verb} failed`));
+            else resolve(answered);
+          };
+          let answered: unknown;
+          try {
+            if (fault !== 'before') answered = ask();
+          } catch (error) {
+            return reject(error as Error);
+          }
+          if (this.oneIn(3)) this.later(life, `answer of ${verb}`, answer);
+          else answer();
+        };
+        const isWrite = verb === 'append' || verb === 'saveCheckpoint';
+        this.later(life, verb, goOn, isWrite ? () => void ask() : undefined);
+      });
+    };
+    return aroundEngine(call, disk);
+  }
+}
