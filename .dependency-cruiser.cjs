@@ -117,7 +117,8 @@ module.exports = {
       name: 'no-undeclared-package',
       severity: 'error',
       from: { path: '^lib/' },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+      // An optional peer also stands in peerDependenciesMeta, which dependency-cruiser takes for a list it does not know.
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional'] },
     },
     {
       name: 'no-unresolvable',

@@ -6,7 +6,6 @@ import type { EventFilter } from './event-filter.js';
 import type { RecordedEvent } from './event.js';
 import { EventLoopTurn } from './event-loop-turn.js';
 import type { MaybePromise } from './maybe-promise.js';
-import type { RemovalWatcher } from './retention-sweeper.js';
 import type { TimePlace, TimeRangePage } from './storage-engine.js';
 import type { StoreGate } from './store-gate.js';
 
@@ -54,7 +53,7 @@ export interface ReplaySource {
  * was called; when retention removes some of that before it was read, the loop fails instead of going on without. Each
  * loop over it begins anew.
  */
-export class Replay implements AsyncIterable<RecordedEvent>, RemovalWatcher {
+export class Replay implements AsyncIterable<RecordedEvent> {
   readonly #source: ReplaySource;
   readonly #options: ReplayOptions & { readonly batchSize: number };
   /** The loops over it that have not come to their end. */

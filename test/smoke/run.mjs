@@ -10,8 +10,8 @@ const STEP_TIMEOUT_MS = 180_000;
 
 // Nest 11 is CommonJS, and so are its users' Jest suites. Nest 12 is not, and Jest loads it in ESM mode only.
 const TARGETS = [
-  { nest: '11.2.10', testing: '11.2.6', jest: 'commonjs', jestFlags: [] },
-  { nest: '12.5.1', testing: '12.1.1', jest: 'module', jestFlags: ['--experimental-vm-modules'] },
+  { nest: '11.2.10', testing: '11.2.6', emitter: '3.1.0', jest: 'commonjs', jestFlags: [] },
+  { nest: '12.5.1', testing: '12.1.1', emitter: '12.0.1', jest: 'module', jestFlags: ['--experimental-vm-modules'] },
 ];
 
 const { devDependencies } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8'));
@@ -32,27 +32,35 @@ try {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
-function smoke({ nest, testing, jest, jestFlags }, tarball) {
+function smoke({ nest, testing, emitter, jest, jestFlags }, tarball) {
   const home = join(folder, `nest-${nest}`);
   writePackage(home, { private: true });
   const packages = [`@nestjs/common@${nest}`, `@nestjs/core@${nest}`, `@nestjs/testing@${testing}`, tarball];
   packages.push(...SAME_AS_OURS.map((name) => `${name}@${devDependencies[name]}`));
   if (!check(`Nest ${nest}: npm install`, npm(home, ['install', ...packages]))) return;
 
-  for (const type of ['module', 'commonjs']) {
-    const app = join(home, type);
-    const name = `Nest ${nest}, ${type}`;
-    if (!compile(name, app, type, ['orders.ts', 'app.ts'])) continue;
-    const run = node(app, ['app.js']);
-    for (const [, what] of run.stdout.matchAll(/^ok (.*)$/gm)) check(`${name}: ${what}`, { status: 0 });
-    check(`${name}: the process ends by itself`, run);
-  }
+  const runProgram = (program, ...sources) => {
+    for (const type of ['module', 'commonjs']) {
+      const name = `Nest ${nest}, ${type}`;
+      const cwd = join(home, `${program}-${type}`);
+      if (!compile(`${name}, ${program}.ts`, cwd, type, [`${program}.ts`, ...sources])) continue;
+      const run = node(cwd, [`${program}.js`]);
+      for (const [, what] of run.stdout.matchAll(/^ok (.*)$/gm)) check(`${name}: ${what}`, { status: 0 });
+      check(`${name}, ${program}.ts: the process ends by itself`, run);
+    }
+  };
+  runProgram('app', 'orders.ts');
 
   const suite = join(home, 'jest');
   const name = `Nest ${nest}, Jest suite in ${jest}`;
-  if (!compile(name, suite, jest, ['orders.ts', 'orders.spec.ts'])) return;
-  writeFileSync(join(suite, 'jest.config.json'), '{ "transform": {}, "testMatch": ["**/*.spec.js"] }');
-  check(`${name}: passes`, node(suite, [...jestFlags, '../node_modules/jest/bin/jest.js', '--ci']));
+  if (compile(name, suite, jest, ['orders.ts', 'orders.spec.ts'])) {
+    writeFileSync(join(suite, 'jest.config.json'), '{ "transform": {}, "testMatch": ["**/*.spec.js"] }');
+    check(`${name}: passes`, node(suite, [...jestFlags, '../node_modules/jest/bin/jest.js', '--ci']));
+  }
+
+  // Optional peers come only now: what was run before must not need them.
+  const install = npm(home, ['install', `@nestjs/event-emitter@${emitter}`]);
+  if (check(`Nest ${nest}: npm install of the optional peers`, install)) runProgram('subpaths');
 }
 
 function compile(name, cwd, type, sources) {

@@ -1,0 +1,47 @@
+import { EventEmitter2 } from '@nestjs/event-emitter';
+
+/** The part of `EventEmitter2` that the bridge uses. */
+export interface EventEmitter {
+  /** Whether names are patterns: only when the emitter was made so. */
+  readonly wildcard?: boolean;
+  /** What stands between the parts of a name. Default `.`. */
+  readonly delimiter?: string;
+  on(eventName: string, listener: EmitterListener): unknown;
+  off(eventName: string, listener: EmitterListener): unknown;
+  emitAsync(eventName: string, ...args: unknown[]): Promise<unknown>;
+}
+
+/** Called with the emitter as `this`, on which `event` is then the name that was emitted. */
+export type EmitterListener = (this: { readonly event?: unknown }, ...args: unknown[]) => unknown;
+
+/** Whether the emitter would have to understand `*` or `**` for anything to fit this name. */
+export function hasWildcard(eventName: string, { delimiter = '.' }: EventEmitter): boolean {
+  return eventName.split(delimiter).some((part) => part === '*' || part === '**');
+}
+
+/** The name of what is being emitted, as text: it may be a symbol, or an array of parts. */
+export function textOfName(event: unknown, { delimiter = '.' }: EventEmitter): string {
+  return Array.isArray(event) ? event.map(String).join(delimiter) : String(event);
+}
+
+/** Finds out which patterns a name fits, by asking another emitter of the same kind. */
+export class EventNamePatterns<Value> {
+  readonly #probe: EventEmitter2;
+  #fitting: Value[] = [];
+
+  constructor({ wildcard, delimiter }: EventEmitter) {
+    this.#probe = new EventEmitter2({ wildcard, delimiter, maxListeners: 0, ignoreErrors: true });
+  }
+
+  /** @param pattern as the emitter takes it: a name, or the parts of one */
+  add(pattern: string | symbol | (string | symbol)[], value: Value): void {
+    this.#probe.on(pattern, () => this.#fitting.push(value));
+  }
+
+  /** The values of the patterns that the name fits, in no particular order. */
+  fitting(eventName: string): Value[] {
+    this.#fitting = [];
+    this.#probe.emit(eventName);
+    return this.#fitting;
+  }
+}

@@ -1,0 +1,41 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { EventStoreRegistry } from '../nest/event-store.registry.js';
+import { StreamSubscriptions } from '../nest/stream-subscriptions.js';
+import { ValidationError } from '../store/errors.js';
+
+/** The part of an application, a testing module or a `ModuleRef` that is needed. */
+export type ProviderSource = Pick<INestApplicationContext, 'get'>;
+
+/**
+ * Resolves when all handlers of an application have dealt with everything appended so far, and with what they and the
+ * rest of the application have appended meanwhile: when nothing moves any more.
+ *
+ * The application has to be initialised. A handler that waits for its next attempt is waited for: with a manual clock,
+ * move that before you await this.
+ *
+ * @throws {HandlerStoppedError} when a handler is paused or has stopped
+ * @throws {ValidationError} when the application has no event store
+ */
+export async function whenSettled(app: ProviderSource): Promise<void> {
+  const subscriptions = provided(app, StreamSubscriptions);
+  const stores = provided(app, EventStoreRegistry).all();
+  const eventsAppended = async (): Promise<number> => {
+    const stats = await Promise.all(stores.map((store) => store.stats()));
+    return stats.reduce((sum, each) => sum + each.eventsAppended, 0);
+  };
+  let before: number;
+  do {
+    before = await eventsAppended();
+    await subscriptions.whenSettled();
+  } while ((await eventsAppended()) !== before);
+}
+
+function provided<T>(app: ProviderSource, type: abstract new (...args: never[]) => T): T {
+  try {
+    return app.get<T>(type, { strict: false });
+  } catch (error) {
+    throw new ValidationError('app', 'it has no event store: import EventStoreModule.forRoot() into it.', {
+      cause: error,
+    });
+  }
+}
