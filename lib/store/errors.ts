@@ -137,6 +137,105 @@ export class UnsupportedOperationError extends EventStoreError {
   }
 }
 
+/** A snapshot is not as it was written, and no older one is intact. The store is not opened. */
+export class SnapshotCorruptedError extends EventStoreError {
+  readonly code = 'SNAPSHOT_CORRUPTED';
+
+  /**
+   * @param location the file
+   * @param reason what is wrong with it, and where
+   */
+  constructor(
+    readonly location: string,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `The snapshot ${location} is damaged: ${reason}. Put a copy of it or of an older one into its place; or, to begin ` +
+        `without its events, move all snapshots away.`,
+      options,
+    );
+  }
+}
+
+/** A snapshot may be intact, but this version of the package, of Node, or this kind of computer cannot read it. */
+export class SnapshotUnsupportedError extends EventStoreError {
+  readonly code = 'SNAPSHOT_UNSUPPORTED';
+
+  /**
+   * @param location the file
+   * @param reason what is missing, and what to do
+   */
+  constructor(
+    readonly location: string,
+    readonly reason: string,
+  ) {
+    super(`The snapshot ${location} cannot be read here: ${reason}.`);
+  }
+}
+
+/** Another store, in this process or another one, keeps its snapshots in the directory. */
+export class SnapshotDirectoryInUseError extends EventStoreError {
+  readonly code = 'SNAPSHOT_DIRECTORY_IN_USE';
+
+  /**
+   * @param pid of the process; undefined when it cannot be told
+   * @param host of the process
+   * @param lockFile says so, and can be removed when it is wrong
+   */
+  constructor(
+    readonly directory: string,
+    readonly pid: number | undefined,
+    readonly host: string | undefined,
+    readonly lockFile: string,
+  ) {
+    super(
+      `${directory} is in use by ${pid === undefined ? 'another store' : `process ${pid} on ${host}`}: give each store a ` +
+        `directory of its own, or close that one first. If it is sure not to run any more, remove ${lockFile}.`,
+    );
+  }
+}
+
+/** The disk refused something that a snapshot needs. Snapshots that were complete before are untouched. */
+export class SnapshotDiskError extends EventStoreError {
+  readonly code = 'SNAPSHOT_DISK_FAILED';
+  /** The system's code, such as `ENOSPC`; undefined when it gave none. */
+  readonly systemCode: string | undefined;
+
+  /**
+   * @param operation what was tried, such as `write`
+   * @param location the file or directory
+   */
+  constructor(
+    readonly operation: string,
+    readonly location: string,
+    cause: unknown,
+  ) {
+    super(
+      `Could not ${operation} ${location}: ${cause instanceof Error ? cause.message : String(cause)}. See that the disk ` +
+        `works, has room, and lets this process write, then try again.`,
+      { cause },
+    );
+    this.systemCode = (cause as NodeJS.ErrnoException | undefined)?.code;
+  }
+}
+
+/** The store closed, but could not write its last snapshot: what was kept since the one before ends with the process. */
+export class LastSnapshotFailedError extends EventStoreError {
+  readonly code = 'LAST_SNAPSHOT_FAILED';
+
+  constructor(
+    readonly storeName: string,
+    cause: unknown,
+  ) {
+    super(
+      `The event store "${storeName}" is closed, but its last snapshot failed, and what was kept since the one before is ` +
+        `lost: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
 /** A handler took longer than its `timeoutMs`. What it still does changes nothing; its signal was aborted. */
 export class HandlerTimeoutError extends EventStoreError {
   readonly code = 'HANDLER_TIMEOUT';

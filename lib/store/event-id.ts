@@ -73,7 +73,8 @@ export function formatEventId(ms: number, a: number, b: number, c: number): stri
  * The same seed, time and position always give the same id; two positions within 2^32 of each other never do.
  */
 export class EventIdSequence {
-  constructor(private readonly seed: Uint32Array = randomFillSync(new Uint32Array(3))) {}
+  /** @param seed 96 bits; left out, they are drawn */
+  constructor(readonly seed: Uint32Array = randomFillSync(new Uint32Array(3))) {}
 
   /** @param ms when the event at `globalPosition` was kept, in milliseconds since 1970 */
   idOf(globalPosition: number, ms: number): string {

@@ -5,6 +5,7 @@ import type { Clock } from './clock.js';
 import { Cursor, type END, START } from './cursor.js';
 import {
   codeOf,
+  LastSnapshotFailedError,
   OperationAbortedError,
   StoreClosedError,
   StreamNotFoundError,
@@ -39,7 +40,7 @@ import {
 } from './read-request.js';
 import { Replay, type ReplayOptions } from './replay.js';
 import { RetentionSweeper } from './retention-sweeper.js';
-import type { AppendAnswer, EventToAppend, StorageEngine, TimePlace } from './storage-engine.js';
+import type { AppendAnswer, EventToAppend, SnapshotRequest, StorageEngine, TimePlace } from './storage-engine.js';
 import type { Time } from './time.js';
 import { StoreGate } from './store-gate.js';
 import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './stream-info.js';
@@ -103,6 +104,7 @@ export class EventStore {
   #recordedSince = -Infinity;
   #eventsAppended = 0;
   #snapshotsCreated = 0;
+  #lastSnapshotId: string | undefined;
   #cancelSnapshotTimer: (() => void) | undefined;
   #stopHints: (() => void) | undefined;
 
@@ -181,8 +183,11 @@ export class EventStore {
   }
 
   async #start(): Promise<void> {
-    const { name, clock, logger, maxEventsPerStream, maxStreams } = this.#options;
-    await this.#engine.open({ storeName: name, clock, logger, maxEventsPerStream, maxStreams });
+    const { name, clock, logger, metricsCollector, maxEventsPerStream, maxStreams } = this.#options;
+    const onBackgroundFailure = (operation: string): void =>
+      metricsCollector.onBackgroundFailure?.({ store: name, operation });
+    const limits = { maxEventsPerStream, maxStreams };
+    await this.#engine.open({ storeName: name, clock, logger, onBackgroundFailure, ...limits });
     if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
     this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
     this.#sweeper.start();
@@ -476,20 +481,29 @@ export class EventStore {
   }
 
   /**
-   * Writes everything that is kept to the engine's place for snapshots.
+   * Writes everything that is kept at this moment to the engine's place for snapshots. Appends go on meanwhile.
    *
    * @throws {UnsupportedOperationError} when the engine has no such place
+   * @throws what the engine fails with; the snapshots before are untouched
    * @throws {StoreClosedError}
    */
   async snapshot(): Promise<StoreSnapshot> {
-    const snapshot = await this.#gate.call(() => this.#engine.snapshot?.());
+    const snapshot = await this.#gate.call(() => this.#writeSnapshot({ ifChanged: false }));
     if (!snapshot) {
       throw new UnsupportedOperationError(
         'snapshot',
         `give store "${this.name}" an engine with a place to write one; its ${this.#engine.name} engine has none.`,
       );
     }
-    this.#snapshotsCreated++;
+    return snapshot;
+  }
+
+  async #writeSnapshot(request: SnapshotRequest): Promise<StoreSnapshot | undefined> {
+    if (!this.#engine.supports.snapshot) return undefined;
+    const snapshot = await this.#engine.snapshot?.(request);
+    // Calls that came together may have got the same one.
+    if (snapshot && snapshot.id !== this.#lastSnapshotId) this.#snapshotsCreated++;
+    this.#lastSnapshotId = snapshot?.id ?? this.#lastSnapshotId;
     return snapshot;
   }
 
@@ -522,8 +536,11 @@ export class EventStore {
   }
 
   /**
-   * Ends the store: accepted appends are finished, subscriptions end, and every later call gets a `StoreClosedError`.
-   * Idempotent.
+   * Ends the store: accepted appends are finished, subscriptions end, every later call gets a `StoreClosedError`, and what
+   * changed since the last snapshot is written to one more if the engine has a place for it. Idempotent.
+   *
+   * @throws {LastSnapshotFailedError} when that snapshot failed; the store is closed all the same
+   * @throws what the engine fails with
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -541,7 +558,21 @@ export class EventStore {
     this.#cancelSnapshotTimer?.();
     this.#stopHints?.();
     await this.#sweeper.stop();
-    if (wasOpened) await this.#engine.close();
+    if (wasOpened) await this.#closeEngine();
+  }
+
+  async #closeEngine(): Promise<void> {
+    try {
+      await this.#writeSnapshot({ ifChanged: true });
+    } catch (error) {
+      const { name, logger, metricsCollector } = this.#options;
+      const failure = new LastSnapshotFailedError(name, error);
+      logger.error(failure.message, stackOf(error));
+      metricsCollector.onBackgroundFailure?.({ store: name, operation: 'snapshot' });
+      throw failure;
+    } finally {
+      await this.#engine.close();
+    }
   }
 
   /** The global position of the last event there is at the time of the call. */
@@ -575,7 +606,7 @@ export class EventStore {
     if (snapshotIntervalMs === 0 || !this.#engine.supports.snapshot || this.#closed) return;
     const write = async (): Promise<void> => {
       try {
-        await this.snapshot();
+        await this.#gate.call(() => this.#writeSnapshot({ ifChanged: true }));
       } catch (error) {
         if (error instanceof StoreClosedError) return;
         const what = `the periodic snapshot failed; the next one tries again: ${messageOf(error)}`;

@@ -82,8 +82,13 @@ export interface StorageEngine {
    */
   onAppended?(listener: (streamId?: string) => void): () => void;
 
-  /** Writes what is kept to a place of the engine's. Present when `supports.snapshot` says so. */
-  snapshot?(): MaybePromise<StoreSnapshot>;
+  /**
+   * Writes what is kept at the moment of the call to a place of the engine's, while appends go on. Called only when
+   * `supports.snapshot` says so; once more before `close`.
+   *
+   * @returns undefined when nothing changed since the last one and the request does not want another
+   */
+  snapshot?(request: SnapshotRequest): MaybePromise<StoreSnapshot | undefined>;
 }
 
 /** What an engine can do, as it is configured: asked, never found out by trying. */
@@ -101,6 +106,8 @@ export interface EngineContext {
   readonly maxEventsPerStream: number;
   /** At most so many streams that hold events; Infinity for no limit. */
   readonly maxStreams: number;
+  /** Lets it be counted that work without a caller failed; the logger gets the error. */
+  readonly onBackgroundFailure?: (operation: string) => void;
 }
 
 /** A checked event. */
@@ -229,6 +236,11 @@ export interface TrimRequest {
   /** A global position, inclusive; Infinity for no bound. */
   readonly upTo: number;
   readonly limit: number;
+}
+
+export interface SnapshotRequest {
+  /** Whether a snapshot is wanted only when something changed since the last one. */
+  readonly ifChanged: boolean;
 }
 
 export interface EngineUsage {

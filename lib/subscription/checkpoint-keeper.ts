@@ -21,7 +21,7 @@ export class CheckpointKeeper {
    * @param current what is to be saved
    * @param every how many changes may stay unsaved
    * @param intervalMs how long a change may stay unsaved
-   * @param onFailure told of each save that failed
+   * @param onFailure told of each save that failed and is tried again
    */
   constructor(
     private readonly current: () => Checkpoint,
@@ -35,8 +35,8 @@ export class CheckpointKeeper {
   /** Says that an event was dealt with. */
   changed(): void {
     this.#unsaved++;
-    if (this.#unsaved >= this.every) void this.#saveOrRetry();
-    else this.#saveIn(this.intervalMs);
+    if (!this.isFull) this.#saveIn(this.intervalMs);
+    else if (!this.#saving) void this.#saveInBackground();
   }
 
   /** Whether as many changes are unsaved as may be. */
@@ -52,44 +52,62 @@ export class CheckpointKeeper {
   /** Saves what is true now. @throws what saving fails with */
   async flush(): Promise<void> {
     // A save that is running may have begun before the last change.
-    await this.#saving?.catch(() => undefined);
+    if (this.#saving) await this.#saving.catch(() => undefined);
     await (this.#saving ??= this.#saveOnce());
   }
 
   /** Ends the timers. What is unsaved stays so. */
   close(): void {
     this.#isClosed = true;
-    this.#cancelTimer?.();
+    this.#endTimer();
     this.#makeRoom();
   }
 
   #saveIn(delayMs: number): void {
     if (this.#isClosed) return;
-    this.#cancelTimer ??= this.clock.setTimer(() => void this.#saveOrRetry(), delayMs, { background: true });
+    this.#cancelTimer ??= this.clock.setTimer(() => void this.#saveInBackground(), delayMs, { background: true });
   }
 
-  async #saveOrRetry(): Promise<void> {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    try {
-      await (this.#saving ??= this.#saveOnce());
-    } catch (error) {
-      if (this.#isClosed) return;
-      this.onFailure(error);
-      this.#saveIn(RETRY_AFTER_MS);
-    }
+  async #saveInBackground(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#endTimer();
+    // A failure is reported and tried again where it is met.
+    await this.flush().catch(() => undefined);
   }
 
   async #saveOnce(): Promise<void> {
     const saved = this.#unsaved;
+    this.#endTimer();
     try {
-      await this.save(this.current());
-      this.#unsaved -= saved;
-    } finally {
+      await this.#write();
+    } catch (error) {
       this.#saving = undefined;
+      this.#retryLater(error);
+      throw error;
     }
-    if (this.#unsaved < this.every) this.#makeRoom();
+    this.#saving = undefined;
+    this.#unsaved -= saved;
+    // More may have changed meanwhile.
+    if (this.isFull) return void this.#saveInBackground();
+    this.#makeRoom();
     if (this.#unsaved > 0) this.#saveIn(this.intervalMs);
+  }
+
+  /** Async, so that also a save that throws at once fails later. */
+  async #write(): Promise<void> {
+    await this.save(this.current());
+  }
+
+  #retryLater(error: unknown): void {
+    if (this.#unsaved === 0 || this.#isClosed) return;
+    this.onFailure(error);
+    this.#endTimer();
+    this.#saveIn(RETRY_AFTER_MS);
+  }
+
+  #endTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   #makeRoom(): void {

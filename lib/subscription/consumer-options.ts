@@ -1,5 +1,5 @@
 import { ValidationError } from '../store/errors.js';
-import { checkName } from '../store/names.js';
+import { checkName, shown } from '../store/names.js';
 import { checkRetryOptions, type RetryOptions } from './retry-policy.js';
 
 /**
@@ -16,7 +16,7 @@ export type FailurePolicy = 'dead-letter' | 'park-stream' | 'stop' | 'skip';
 export interface ConsumerOptions {
   /**
    * Makes the handler durable: its checkpoint is kept under this name, so that after a restart it goes on where it was.
-   * 1 to 400 characters; unique in its store. Without it the handler is live only, and has no memory.
+   * 1 to 400 characters; unique in the application. Without it the handler is live only, and has no memory.
    */
   readonly durable?: string;
   /** How many streams at a time, 1 to 10 000. The order within a stream is always kept. Default 1. */
@@ -72,9 +72,9 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
   const { durable, retry = {} } = options;
   if (durable !== undefined) checkDurableName(durable);
   const isDurable = durable !== undefined;
-  const onFailure = options.onFailure ?? (isDurable ? 'dead-letter' : 'skip');
+  const { onFailure = isDurable ? 'dead-letter' : 'skip' } = options;
   if (!POLICIES.includes(onFailure)) {
-    throw new ValidationError('onFailure', `${JSON.stringify(onFailure)} is none of ${POLICIES.join(', ')}.`);
+    throw new ValidationError('onFailure', `${shown(onFailure)} is none of ${POLICIES.join(', ')}.`);
   }
   if (!isDurable && (onFailure === 'dead-letter' || onFailure === 'park-stream')) {
     throw new ValidationError('onFailure', `"${onFailure}" needs a name to keep dead letters under: give durable too.`);
@@ -108,17 +108,18 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
 function checkDurableName(name: unknown): void {
   checkName(name, 'durable');
   // It becomes the end of a stream id, "$dead-letters-<name>".
-  if (name.length > 400) throw new ValidationError('durable', 'it has more than 400 characters: give a shorter name.');
+  if ([...name].length > 400)
+    throw new ValidationError('durable', 'it has more than 400 characters: give a shorter name.');
 }
 
 function checkCount(value: unknown, field: string, most: number): void {
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) {
-    throw new ValidationError(field, `${String(value)} is not a whole number from 1 to ${most}.`);
+    throw new ValidationError(field, `${shown(value)} is not a whole number from 1 to ${most}.`);
   }
 }
 
 function checkDelay(value: unknown, field: string): void {
   if (!Number.isFinite(value) || (value as number) < 0) {
-    throw new ValidationError(field, `${String(value)} is not a number of milliseconds, at least 0.`);
+    throw new ValidationError(field, `${shown(value)} is not a number of milliseconds, at least 0.`);
   }
 }

@@ -2,7 +2,8 @@ import { messageOf, stackOf } from '../store/error-text.js';
 import { StreamNotFoundError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { JsonValue, RecordedEvent } from '../store/event.js';
-import { readOnlyDate } from '../store/read-only-date.js';
+import { toJsonText } from '../store/json-text.js';
+import { recordedEvent, type EventRow } from '../store/recorded-event.js';
 
 /** An event that a durable handler could not deal with, put aside. */
 export interface DeadLetter {
@@ -44,11 +45,7 @@ export class DeadLetterBox {
   async add({ subscription, event, error, attempts, isParked }: NewDeadLetter): Promise<void> {
     await this.#append(subscription, 'dead-letter.added', {
       id: `${subscription}:${event.globalPosition}`,
-      event: {
-        ...event,
-        timestamp: event.timestamp.toISOString(),
-        recordedAt: event.recordedAt.toISOString(),
-      },
+      event: rowOf(event),
       error: describe(error),
       attempts,
       isParked,
@@ -89,8 +86,12 @@ export class DeadLetterBox {
     let fold = this.#folds.get(subscription);
     if (!fold) this.#folds.set(subscription, (fold = new DeadLetterFold(subscription)));
     try {
-      const events = await this.store.readStream(STREAM_PREFIX + subscription, fold.position);
-      for (const event of events) fold.apply(event);
+      const streamId = STREAM_PREFIX + subscription;
+      const { firstPosition, lastPosition } = await this.store.getStreamInfo(streamId);
+      if (lastPosition > fold.position) {
+        for (const event of await this.store.readStream(streamId, fold.position)) fold.apply(event);
+      }
+      fold.forgetBefore(firstPosition);
     } catch (error) {
       if (!(error instanceof StreamNotFoundError)) throw error;
     }
@@ -102,11 +103,22 @@ export class DeadLetterBox {
 class DeadLetterFold {
   position = 0;
   readonly #letters = new Map<string, DeadLetter>();
+  /** The position at which each of them was put aside. */
+  readonly #addedAt = new Map<string, number>();
 
   constructor(private readonly subscription: string) {}
 
   letters(): DeadLetter[] {
     return [...this.#letters.values()];
+  }
+
+  /** Retention removes dead letters as it removes other events. */
+  forgetBefore(firstPosition: number): void {
+    for (const [id, position] of this.#addedAt) {
+      if (position >= firstPosition) continue;
+      this.#letters.delete(id);
+      this.#addedAt.delete(id);
+    }
   }
 
   apply(change: RecordedEvent): void {
@@ -118,33 +130,42 @@ class DeadLetterFold {
     switch (change.type) {
       case 'dead-letter.added':
         this.#letters.set(data.id, this.#read(change));
+        this.#addedAt.set(data.id, change.position);
         break;
       case 'dead-letter.failed-again':
         if (known) this.#letters.set(data.id, { ...known, error: data.error, attempts: known.attempts + 1 });
         break;
       default:
         this.#letters.delete(data.id);
+        this.#addedAt.delete(data.id);
     }
   }
 
   #read(change: RecordedEvent): DeadLetter {
     const { id, event, error, attempts, isParked } = change.data as unknown as Omit<DeadLetter, 'event'> & {
-      event: Omit<RecordedEvent, 'timestamp' | 'recordedAt'> & { timestamp: string; recordedAt: string };
+      event: EventRow;
     };
     return {
       id,
       subscription: this.subscription,
-      event: Object.freeze({
-        ...event,
-        timestamp: readOnlyDate(Date.parse(event.timestamp)),
-        recordedAt: readOnlyDate(Date.parse(event.recordedAt)),
-      }),
+      event: recordedEvent(event),
       error,
       attempts,
       failedAt: change.recordedAt,
       isParked,
     };
   }
+}
+
+/** Data and metadata become texts: an event may nest as deep as an event can, so no event can hold it as it is. */
+function rowOf(event: RecordedEvent): EventRow & JsonValue {
+  return {
+    ...event,
+    data: toJsonText(event.data, 'data'),
+    metadata: toJsonText(event.metadata, 'metadata'),
+    timestamp: event.timestamp.getTime(),
+    recordedAt: event.recordedAt.getTime(),
+  };
 }
 
 /** What can be kept of whatever a handler threw; text that is no well-formed Unicode is mended. */

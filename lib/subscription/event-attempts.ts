@@ -35,6 +35,11 @@ export class EventAttempts {
     private readonly handle: EventHandler,
   ) {}
 
+  /** How many attempts run now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** One attempt. What the handler does after its time limit changes nothing. @throws what it fails with */
   async once(event: RecordedEvent, attempt: number): Promise<void> {
     const { timeoutMs } = this.options;
@@ -59,8 +64,12 @@ export class EventAttempts {
   }
 
   /** Waits before the attempt that follows a failed one. @throws {Interrupted} when the consumer was stopped meanwhile */
-  async pauseAfter(attempt: number): Promise<void> {
-    const delayMs = retryDelayMs(attempt, this.options.retry, this.clock);
+  pauseAfter(attempt: number): Promise<void> {
+    return this.pause(retryDelayMs(attempt, this.options.retry, this.clock));
+  }
+
+  /** @throws {Interrupted} when the consumer was stopped meanwhile */
+  async pause(delayMs: number): Promise<void> {
     if (delayMs > 0 && !this.#isInterrupted) {
       await new Promise<void>((resolve) => {
         const goOn = (): void => {

@@ -16,6 +16,8 @@ import { Progress } from './progress.js';
 const EVENTS_WAITING_PER_PLACE = 16;
 /** How many events may be dealt with beyond one that is not: the checkpoint lists them. */
 const MOST_EVENTS_AHEAD = 4_096;
+/** How long to wait when the count of an attempt could not be saved. */
+const COUNT_AGAIN_AFTER_MS = 1_000;
 
 /** `starting`: not subscribed yet. `paused`: on request. `stopped`: after a failure, or for good. */
 export type ConsumerState = 'starting' | 'catching-up' | 'live' | 'paused' | 'stopped';
@@ -68,7 +70,10 @@ export class EventConsumer {
   readonly #waiting: Waiting[] = [];
   /** The streams whose events are at work. */
   readonly #busy = new Set<string>();
-  readonly #releases = new Set<Promise<void>>();
+  /** What was asked for from outside and runs: retries of dead letters, and releases of parked streams. */
+  readonly #asked = new Set<Promise<void>>();
+  /** The latest release of each stream that is being released. */
+  readonly #releases = new Map<string, Promise<void>>();
 
   #state: 'starting' | 'running' | 'paused' | 'stopped' = 'starting';
   #progress = new Progress(0);
@@ -77,6 +82,9 @@ export class EventConsumer {
   #isMarkedRunning = false;
   #started: Promise<void> | undefined;
   #subscription: Subscription | undefined;
+  /** The latest call of `resume`, as long as nothing came after it. */
+  #resumption: object | undefined;
+  #hasEnded = false;
   #loop: Promise<void> | undefined;
   #failures = 0;
   #lastError: unknown;
@@ -92,7 +100,7 @@ export class EventConsumer {
     const types = typeof target === 'string' ? undefined : target.types;
     this.#parked = new ParkedStreams(
       (streamId, after) => store.readStream(streamId, after, { limit: 100, types }),
-      (event) => this.#deal(event),
+      (event) => this.#dealLater(event),
       () => this.#keeper?.changed(),
     );
     this.#keeper = this.#makeKeeper();
@@ -143,10 +151,7 @@ export class EventConsumer {
     const { store, from, options } = this.#parts;
     const checkpoint = options.durable === undefined ? undefined : await store.loadCheckpoint(options.durable);
     if (checkpoint) this.#restore(checkpoint);
-    this.#subscribe(checkpoint?.position ?? from);
-    // Asking for the lag waits until the start was found, which is the first position there is to save.
-    await this.#subscription!.lag();
-    if (!checkpoint) this.#progress = new Progress(this.#subscription!.position);
+    await this.#subscribe(checkpoint?.position ?? from, checkpoint !== undefined);
     this.#isMarkedRunning = true;
     await this.#keeper?.flush();
   }
@@ -171,6 +176,7 @@ export class EventConsumer {
       throwIfStopped();
       throw error;
     });
+    throwIfStopped();
     while (this.#waiting.length > 0 || this.#busy.size > 0) {
       await this.#change();
       throwIfStopped();
@@ -179,20 +185,28 @@ export class EventConsumer {
 
   /** Takes no further events until `resume`; resolves when the attempts that run have ended. */
   async pause(): Promise<void> {
+    this.#resumption = undefined;
     if (this.#state === 'stopped') return;
     this.#state = 'paused';
+    await this.#started;
     await this.#quiet();
-    await this.#keeper?.flush();
+    // What was never loaded must not be saved over.
+    if (this.#isMarkedRunning) await this.#keeper?.flush();
   }
 
-  /** Goes on where it was paused or has stopped. */
+  /** Goes on where it was paused or has stopped. Does nothing once it has ended for good. */
   async resume(): Promise<void> {
-    if (this.#state !== 'paused' && this.#state !== 'stopped') return;
+    if (this.#hasEnded || (this.#state !== 'paused' && this.#state !== 'stopped')) return;
+    const call = (this.#resumption = {});
+    await this.open();
     await this.#quiet();
+    // A later call has paused, stopped or resumed it; that one decides.
+    if (this.#resumption !== call) return;
     this.#doneAhead = new Set([...this.#doneAhead, ...this.#progress.ahead]);
     this.#progress = new Progress(this.#progress.position);
+    await this.#subscribe(this.#progress.position, true);
+    if (this.#resumption !== call) return;
     this.#attempts.resume();
-    this.#subscribe(this.#progress.position);
     this.#state = 'running';
     this.#loop = this.#run();
     this.#releaseOrphans();
@@ -204,12 +218,15 @@ export class EventConsumer {
    * `shutdownTimeoutMs` the attempts that run are aborted and not waited for.
    */
   async stop(): Promise<void> {
+    this.#hasEnded = true;
+    this.#resumption = undefined;
     await this.#started?.catch(() => undefined);
     const { store } = this.#parts;
     let tellDeadline!: () => void;
     const deadline = new Promise<void>((resolve) => (tellDeadline = resolve));
     const cancelDeadline = store.clock.setTimer(() => {
-      if (this.#busy.size > 0) this.#report(`is still at work after ${store.shutdownTimeoutMs} ms`, 'it is aborted.');
+      if (this.#attempts.running > 0)
+        store.logger.error(`${this.name} is still at work after ${store.shutdownTimeoutMs} ms: it is aborted.`);
       this.#attempts.interrupt();
       this.#attempts.abortRunning();
       tellDeadline();
@@ -219,7 +236,6 @@ export class EventConsumer {
     this.#state = 'stopped';
     await this.#quiet();
     cancelDeadline();
-    // What was never loaded must not be saved over.
     if (this.#isMarkedRunning) {
       this.#isMarkedRunning = false;
       await this.#keeper?.flush().catch((error: unknown) => this.#report('could not save its last checkpoint', error));
@@ -227,31 +243,79 @@ export class EventConsumer {
     this.#keeper?.close();
   }
 
-  /** Hands a dead letter to the handler once more. @throws {HandlerFailedError} when it fails again; then it stays */
-  async retry(letter: DeadLetter): Promise<void> {
-    try {
-      await this.#attempts.once(letter.event, letter.attempts + 1);
-    } catch (error) {
-      this.#noteFailure(error);
-      await this.#parts.deadLetters.failedAgain(letter, error);
-      throw new HandlerFailedError(this.name, letter.event.id, error);
-    }
-    await this.#parts.deadLetters.handled(letter);
-    if (letter.isParked) await this.#release(letter.event.streamId);
+  /**
+   * Hands a dead letter to the handler once more.
+   *
+   * @throws {HandlerFailedError} when it fails again; then it stays
+   * @throws {HandlerStoppedError} when the consumer ends; then it stays as it was
+   */
+  retry(letter: DeadLetter): Promise<void> {
+    return this.#onRequest(async () => {
+      if (this.#hasEnded) throw new HandlerStoppedError(this.name);
+      try {
+        await this.#attempts.once(letter.event, letter.attempts + 1);
+      } catch (error) {
+        if (error instanceof Interrupted) throw new HandlerStoppedError(this.name);
+        this.#noteFailure(error);
+        await this.#parts.deadLetters.failedAgain(letter, error);
+        throw new HandlerFailedError(this.name, letter.event.id, error);
+      }
+      await this.#end(letter, this.#parts.deadLetters.handled(letter));
+    });
   }
 
   /** Gives a dead letter up. */
-  async discard(letter: DeadLetter): Promise<void> {
-    await this.#parts.deadLetters.discarded(letter);
-    if (letter.isParked) await this.#release(letter.event.streamId);
+  discard(letter: DeadLetter): Promise<void> {
+    return this.#onRequest(() => this.#end(letter, this.#parts.deadLetters.discarded(letter)));
   }
 
-  #subscribe(from: SubscriptionStart): void {
+  async #end({ isParked, event }: DeadLetter, kept: Promise<void>): Promise<void> {
+    try {
+      await kept;
+    } finally {
+      // Also when that failed: it may have been kept all the same, and then nobody could ask for this again.
+      if (isParked) await this.#release(event.streamId);
+    }
+  }
+
+  /** Lets `stop` wait for what was asked for. */
+  async #onRequest(act: () => Promise<void>): Promise<void> {
+    const asked = act();
+    this.#asked.add(asked);
+    try {
+      await asked;
+    } finally {
+      this.#asked.delete(asked);
+    }
+  }
+
+  /** Resolves when its place in the log was found. @param hasBeenHere whether it got the events before `from` */
+  async #subscribe(from: SubscriptionStart, hasBeenHere: boolean): Promise<void> {
     const { store, target } = this.#parts;
-    this.#subscription = store.subscribe(target, from, {
+    const subscription = store.subscribe(target, from, {
       // The loop has asked for the next event, so every one before was taken.
       onCaughtUp: (position) => this.#progress.passTo(position),
+      onGap: ({ trimmedTo }) => this.#progress.passTo(trimmedTo),
     });
+    this.#subscription = subscription;
+    try {
+      // Asking for the lag waits until the start was found, which is the first position there is to save.
+      await subscription.lag();
+    } catch (error) {
+      await subscription.close();
+      throw error;
+    }
+    const { position } = subscription;
+    // To a subscription, 0 is the beginning of what is kept: it does not tell that something was removed there.
+    if (hasBeenHere && position > this.#progress.position) this.#noteGap(position);
+    this.#progress.passTo(position);
+  }
+
+  #noteGap(trimmedTo: number): void {
+    const { name, store } = this.#parts;
+    const { position } = this.#progress;
+    store.logger.warn(`${name}: retention passed it at position ${position}; it goes on after ${trimmedTo}.`);
+    store.metricsCollector.onSubscriptionGap?.({ store: store.name, subscription: name });
   }
 
   async #run(): Promise<void> {
@@ -296,6 +360,7 @@ export class EventConsumer {
       if (this.#parked.passesOver(event)) {
         done();
         this.#keeper?.changed();
+        this.#tellChange();
       } else {
         void this.#work(event, done);
       }
@@ -318,6 +383,15 @@ export class EventConsumer {
     }
   }
 
+  /** Deals with an event that was passed over. Nobody hands these out, so it waits here until the checkpoint has caught up. */
+  async #dealLater(event: RecordedEvent): Promise<boolean> {
+    while (this.#keeper?.isFull) {
+      this.#attempts.throwIfInterrupted();
+      await Promise.race([this.#keeper.room(), this.#change()]);
+    }
+    return this.#deal(event);
+  }
+
   /**
    * Tries an event as often as the policy allows and, if that is in vain, does with it what the policy says.
    *
@@ -331,17 +405,16 @@ export class EventConsumer {
     let failure: unknown = new Error('The process ended while the handler was at work on this event.');
     while (count < attempts) {
       this.#attempts.throwIfInterrupted();
+      if (this.#suspects > 0 || count > 0) await this.#countAttempt(position, count + 1);
       count++;
-      if (this.#suspects > 0 || count > 1) await this.#countAttempt(position, count);
       try {
         await this.#attempts.once(event, count);
-        this.#attemptCounts.delete(position);
+        this.#setCount(position, 0);
         return true;
       } catch (error) {
         if (error instanceof Interrupted) {
           // The consumer ended the attempt, so it does not count.
-          if (count > 1) this.#attemptCounts.set(position, count - 1);
-          else this.#attemptCounts.delete(position);
+          this.#setCount(position, count - 1);
           throw error;
         }
         failure = error;
@@ -349,19 +422,37 @@ export class EventConsumer {
       }
       if (count < attempts) await this.#attempts.pauseAfter(count);
     }
-    const isParked = await this.#giveUp(event, failure, count);
-    this.#attemptCounts.delete(position);
+    let isParked: boolean;
+    try {
+      isParked = await this.#giveUp(event, failure, count);
+    } finally {
+      // Whoever comes back to it, because it could not be put aside or the handler has stopped, tries it as often again.
+      this.#setCount(position, 0);
+    }
+    if (isParked) this.#parked.park(event);
     return !isParked;
   }
 
-  /** Keeps the count before the attempt begins, in case the attempt ends the process. */
+  /** Keeps the count before the attempt begins, in case the attempt ends the process. @throws {Interrupted} */
   async #countAttempt(position: number, count: number): Promise<void> {
-    if (!this.#keeper) return;
-    this.#attemptCounts.set(position, count);
-    await this.#keeper.flush();
+    while (this.#keeper) {
+      this.#setCount(position, count);
+      try {
+        return await this.#keeper.flush();
+      } catch (error) {
+        this.#setCount(position, count - 1);
+        this.#report('could not count an attempt, and tries again', error);
+      }
+      await this.#attempts.pause(COUNT_AGAIN_AFTER_MS);
+    }
   }
 
-  /** @returns whether the event's stream is parked now. @throws the failure, when the policy is to stop */
+  #setCount(position: number, count: number): void {
+    if (count > 0) this.#attemptCounts.set(position, count);
+    else this.#attemptCounts.delete(position);
+  }
+
+  /** @returns whether the event's stream is to be parked. @throws the failure, when the policy is to stop */
   async #giveUp(event: RecordedEvent, failure: unknown, attempts: number): Promise<boolean> {
     const { name, options, deadLetters } = this.#parts;
     const what = `failed ${attempts} times on event ${event.id}, at position ${event.position} of stream "${event.streamId}"`;
@@ -373,7 +464,6 @@ export class EventConsumer {
     }
     await deadLetters.add({ subscription: name, event, error: failure, attempts, isParked });
     this.#report(`${what}; the event is a dead letter now${isParked ? ', and its stream waits' : ''}`, failure);
-    if (isParked) this.#parked.park(event);
     return isParked;
   }
 
@@ -393,32 +483,42 @@ export class EventConsumer {
     this.#tellChange();
     await this.#loop;
     while (this.#busy.size > 0) await this.#change();
-    await Promise.allSettled(this.#releases);
+    await Promise.allSettled(this.#asked);
   }
 
+  /** Goes on with a parked stream, unless a dead letter keeps it waiting. One release of a stream follows the other. */
   async #release(streamId: string): Promise<void> {
-    const release = this.#parked.release(streamId);
-    this.#releases.add(release);
+    const before = this.#releases.get(streamId);
+    const release = (before ?? Promise.resolve()).catch(() => undefined).then(() => this.#releaseNow(streamId));
+    this.#releases.set(streamId, release);
     try {
       await release;
     } finally {
-      this.#releases.delete(release);
+      if (this.#releases.get(streamId) === release) this.#releases.delete(streamId);
     }
-    await this.#keeper?.flush();
   }
 
-  /** Goes on with streams whose dead letter was retried or discarded, when the process ended before they had caught up. */
-  #releaseOrphans(): void {
-    const release = async (): Promise<void> => {
-      const parked = this.#parked.list();
-      if (parked.length === 0) return;
+  async #releaseNow(streamId: string): Promise<void> {
+    // The letter can be seen, and be gone again, before the stream is parked for it.
+    while (this.#busy.has(streamId)) await this.#change();
+    try {
       const letters = await this.#parts.deadLetters.list(this.name);
-      const waiting = new Set(letters.filter(({ isParked }) => isParked).map(({ event }) => event.streamId));
-      for (const { streamId } of parked) if (!waiting.has(streamId)) await this.#release(streamId);
-    };
-    release().catch((error: unknown) => {
-      if (!(error instanceof Interrupted)) this.#report('could not go on with a parked stream', error);
-    });
+      if (letters.some(({ isParked, event }) => isParked && event.streamId === streamId)) return;
+      await this.#parked.release(streamId);
+    } catch (error) {
+      // When the consumer goes on, so does the stream.
+      if (error instanceof Interrupted) return;
+      this.#halt(`it could not go on with the parked stream "${streamId}"`, error);
+      throw error;
+    }
+  }
+
+  /** Goes on with streams whose dead letter was retried or discarded, when the consumer ended before they had caught up. */
+  #releaseOrphans(): void {
+    for (const { streamId } of this.#parked.list()) {
+      // A failure stops the consumer, which says so.
+      this.#onRequest(() => this.#release(streamId)).catch(() => undefined);
+    }
   }
 
   #makeKeeper(): CheckpointKeeper | undefined {
@@ -436,13 +536,25 @@ export class EventConsumer {
   }
 
   #checkpoint(): Checkpoint {
+    const { position } = this.#progress;
+    this.#forgetWhatIsOver();
     return {
-      position: this.#progress.position,
+      position,
       ahead: [...this.#doneAhead, ...this.#progress.ahead].sort((a, b) => a - b),
       attempts: [...this.#attemptCounts].map(([position, count]) => ({ position, count })),
       parked: this.#parked.list(),
       isRunning: this.#isMarkedRunning,
     };
+  }
+
+  /** Retention may have removed events that an earlier process had begun: they are waited for in vain. */
+  #forgetWhatIsOver(): void {
+    const { position, window } = this.#progress;
+    for (const done of this.#doneAhead) if (done <= position) this.#doneAhead.delete(done);
+    const isAllTaken = this.#subscription?.state === 'live';
+    if (!isAllTaken || window > 0 || this.#parked.list().length > 0) return;
+    this.#attemptCounts.clear();
+    this.#suspects = 0;
   }
 
   #restore({ position, ahead, attempts, parked, isRunning }: Checkpoint): void {

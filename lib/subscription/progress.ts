@@ -2,6 +2,8 @@
 interface Taken {
   readonly position: number;
   isDone: boolean;
+  /** How far there is nothing more for this reader behind it: `position`, or further. */
+  emptyTo: number;
 }
 
 /**
@@ -23,11 +25,6 @@ export class Progress {
     return this.#position;
   }
 
-  /** How many events were taken and are not done. */
-  get unfinished(): number {
-    return this.#taken.reduce((count, { isDone }) => count + (isDone ? 0 : 1), 0);
-  }
-
   /** The positions beyond `position` that are done; rising. */
   get ahead(): number[] {
     return this.#taken.filter(({ isDone }) => isDone).map(({ position }) => position);
@@ -40,16 +37,18 @@ export class Progress {
 
   /** @param position higher than any before @returns says that the event is done */
   take(position: number): () => void {
-    const taken = { position, isDone: false };
+    const taken = { position, isDone: false, emptyTo: position };
     this.#taken.push(taken);
     return () => {
       taken.isDone = true;
-      while (this.#taken[0]?.isDone) this.#position = this.#taken.shift()!.position;
+      while (this.#taken[0]?.isDone) this.#position = this.#taken.shift()!.emptyTo;
     };
   }
 
-  /** Says that there is nothing for this reader up to a position. */
+  /** Says that between the last event taken and a position there is nothing for this reader. */
   passTo(position: number): void {
-    if (this.#taken.length === 0) this.#position = Math.max(this.#position, position);
+    const last = this.#taken.at(-1);
+    if (last) last.emptyTo = Math.max(last.emptyTo, position);
+    else this.#position = Math.max(this.#position, position);
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../store/clock.js';
 import { systemClock } from '../store/clock.js';
 import { ValidationError } from '../store/errors.js';
 import { checkMembers } from '../store/known-members.js';
+import { shown } from '../store/names.js';
 
 /** How often a failing event is tried, and how long to wait in between. */
 export interface RetryOptions {
@@ -23,15 +24,18 @@ export function checkRetryOptions(options: RetryOptions, field: string, attempts
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const checked: Required<RetryOptions> = { ...DEFAULT_RETRY_OPTIONS, attempts, ...given };
   if (!Number.isInteger(checked.attempts) || checked.attempts < 1 || checked.attempts > 1_000) {
-    throw new ValidationError(`${field}.attempts`, `${checked.attempts} is not a whole number from 1 to 1 000.`);
+    throw new ValidationError(`${field}.attempts`, `${shown(checked.attempts)} is not a whole number from 1 to 1 000.`);
   }
   for (const name of ['initialDelayMs', 'maxDelayMs'] as const) {
     if (!Number.isFinite(checked[name]) || checked[name] < 0) {
-      throw new ValidationError(`${field}.${name}`, `${checked[name]} is not a number of milliseconds, at least 0.`);
+      throw new ValidationError(
+        `${field}.${name}`,
+        `${shown(checked[name])} is not a number of milliseconds, at least 0.`,
+      );
     }
   }
   if (!Number.isFinite(checked.factor) || checked.factor < 1) {
-    throw new ValidationError(`${field}.factor`, `${checked.factor} is not a number, at least 1.`);
+    throw new ValidationError(`${field}.factor`, `${shown(checked.factor)} is not a number, at least 1.`);
   }
   return checked;
 }
@@ -48,6 +52,8 @@ export function retryDelayMs(
   { initialDelayMs, maxDelayMs, factor }: Required<RetryOptions>,
   clock: Clock,
 ): number {
-  const longest = Math.min(maxDelayMs, initialDelayMs * factor ** (attempt - 1));
+  // Infinity times nothing would be no number.
+  const growth = Math.min(factor ** (attempt - 1), Number.MAX_VALUE);
+  const longest = Math.min(maxDelayMs, initialDelayMs * growth);
   return longest * (clock.random ?? systemClock.random)();
 }

@@ -24,7 +24,11 @@ describe('the default of an option', () => {
       metricsCollector: {},
       clock: systemClock,
     });
-    expect(DEFAULT_MEMORY_ENGINE_OPTIONS).toEqual({ recordCacheBytes: 64 * 1_024 * 1_024 });
+    expect(DEFAULT_MEMORY_ENGINE_OPTIONS).toEqual({
+      recordCacheBytes: 64 * 1_024 * 1_024,
+      keepSnapshots: 2,
+      compression: 'none',
+    });
   });
 
   it('cannot be changed for the whole process', () => {

@@ -56,8 +56,8 @@ function toJs(file: string): string {
 export interface ChildApp {
   /** What it has written on its standard output, line by line. */
   readonly lines: string[];
-  /** Resolves when it has written a line; rejects when it ends without. */
-  readonly said: (line: string) => Promise<void>;
+  /** Resolves with the lines like this one, when it has written as many; rejects when it ends without. */
+  readonly said: (line: string | RegExp, times?: number) => Promise<string[]>;
   readonly kill: (signal: NodeJS.Signals) => void;
   /** How it ended. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
@@ -90,8 +90,10 @@ export function startChild(file: string, ...args: string[]): ChildApp {
       wake();
     });
   });
-  const said = async (line: string): Promise<void> => {
-    while (!lines.includes(line)) {
+  const said = async (line: string | RegExp, times = 1): Promise<string[]> => {
+    for (;;) {
+      const like = lines.filter((written) => (typeof line === 'string' ? written === line : line.test(written)));
+      if (like.length >= times) return like;
       if (hasEnded) throw new Error(`it ended without "${line}": ${lines.join(', ')}\n${errors}`);
       await new Promise<void>((resolve) => (waiting = [...waiting, resolve]));
     }

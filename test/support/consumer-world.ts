@@ -18,8 +18,8 @@ import { aroundEngine, type EngineVerb } from './around-engine.js';
 import { microtasks } from './collect.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
 
-const MOST_EVENTS = 14;
-const FAULTY_STEPS = 110;
+const MOST_EVENTS = 10;
+const FAULTY_STEPS = 80;
 /** How many steps may pass until everything is dealt with, once nothing stands in the way any more. */
 const STEPS_TO_SETTLE = 4_000;
 
@@ -142,7 +142,8 @@ export class ConsumerWorld {
       checkpointIntervalMs: random.pick([0, 10, 1_000]),
     });
     this.#disk = this.#makeDisk();
-    this.#steps.say(JSON.stringify({ ...this.#options, target: this.#target, streams: this.#streams }));
+    if (this.#steps.isTraced)
+      this.#steps.say(JSON.stringify({ ...this.#options, target: this.#target, streams: this.#streams }));
   }
 
   /** Runs the world to its end. @throws when something was not as it has to be */
@@ -361,7 +362,8 @@ export class ConsumerWorld {
     const known = this.#events.get(event.globalPosition)!;
     const isRetry = this.#retried.has(event.globalPosition);
     const { fate } = known;
-    this.#steps.say(`${isRetry ? 'retries' : 'begins'} ${describe(known)}, attempt ${context.attempt}`);
+    if (this.#steps.isTraced)
+      this.#steps.say(`${isRetry ? 'retries' : 'begins'} ${describe(known)}, attempt ${context.attempt}`);
     if (!isRetry) this.#watchBegin(process, known, context);
     if (fate.kind === 'kills') {
       known.failures++;
@@ -380,27 +382,27 @@ export class ConsumerWorld {
     const succeed = (): void => {
       end();
       if (context.signal.aborted) return;
-      this.#steps.say(`handled ${describe(known)}`);
+      if (this.#steps.isTraced) this.#steps.say(`handled ${describe(known)}`);
       known.success = { life: process, signal: context.signal, isRetry };
       known.hasBegun = true;
     };
     const fails = fate.kind === 'poison' ? this.#isFaulty : fate.kind === 'fails' && fate.left-- > 0;
-    const fail = (): never => {
+    const fail = (): Error => {
       end();
       if (!context.signal.aborted) known.failures++;
-      throw new Error(`no ${known.globalPosition}`);
+      return new Error(`no ${known.globalPosition}`);
     };
-    if (fate.kind === 'fails' && fate.isAtOnce) return fails ? fail() : succeed();
+    if (fate.kind === 'fails' && fate.isAtOnce) {
+      if (fails) throw fail();
+      return succeed();
+    }
     if (fate.kind === 'hangs' && this.#options.timeoutMs > 0 && fate.left-- > 0) return new Promise(() => undefined);
     return new Promise<void>((resolve, reject) => {
-      this.#steps.later(process, `handler of ${describe(known)}`, () => {
-        try {
-          if (fails) fail();
-          succeed();
-          resolve();
-        } catch (error) {
-          reject(error as Error);
-        }
+      const name = this.#steps.isTraced ? `handler of ${describe(known)}` : '';
+      this.#steps.later(process, name, () => {
+        if (fails) return reject(fail());
+        succeed();
+        resolve();
       });
     });
   }
@@ -456,10 +458,9 @@ export class ConsumerWorld {
         return answer as never;
       },
       saveCheckpoint: (name, checkpoint) => {
-        const kept = JSON.parse(JSON.stringify(checkpoint)) as Checkpoint;
-        this.#watchCheckpoint(kept);
-        this.#checkpoint = kept;
-        return inner.saveCheckpoint(name, kept);
+        this.#watchCheckpoint(checkpoint);
+        this.#checkpoint = checkpoint;
+        return inner.saveCheckpoint(name, checkpoint);
       },
     };
   }
@@ -475,7 +476,7 @@ export class ConsumerWorld {
     else if (roll >= 15) fate = { kind: 'fails', left: 1 + random.below(attempts), isAtOnce: roll === 15 };
     else if (roll >= 14) fate = { kind: 'hangs', left: 1 };
     const event: Known = { streamId, position, globalPosition, fate, failures: 0, counted: 0, hasBegun: false };
-    this.#steps.say(`appended ${describe(event)}: ${JSON.stringify(fate)}`);
+    if (this.#steps.isTraced) this.#steps.say(`appended ${describe(event)}: ${JSON.stringify(fate)}`);
     if (!this.#isForHandler(streamId)) return;
     this.#events.set(globalPosition, event);
     const log = this.#logs.get(streamId);
@@ -495,7 +496,8 @@ export class ConsumerWorld {
     this.#steps.say(`${type} ${id}`);
     if (type === 'dead-letter.added') {
       this.stats.deadLetters++;
-      if (event.failures + event.counted === 0) this.#wrong(`${describe(event)} has become a dead letter without a failure`);
+      if (event.failures + event.counted === 0)
+        this.#wrong(`${describe(event)} has become a dead letter without a failure`);
       event.letter = 'open';
     } else if (type === 'dead-letter.handled') {
       event.letter = 'handled';
@@ -507,7 +509,7 @@ export class ConsumerWorld {
   /** Watches that a checkpoint does not go back, and passes nothing that was not dealt with. */
   #watchCheckpoint(checkpoint: Checkpoint): void {
     const { position, ahead, attempts, parked } = checkpoint;
-    this.#steps.say(`checkpoint ${JSON.stringify(checkpoint)}`);
+    if (this.#steps.isTraced) this.#steps.say(`checkpoint ${JSON.stringify(checkpoint)}`);
     for (const { position: at, count } of attempts) {
       const event = this.#events.get(at)!;
       event.counted = Math.max(event.counted, count);
@@ -544,7 +546,9 @@ export class ConsumerWorld {
   /** Whether nothing more has to be done about an event. */
   #isFinished(event: Known): boolean {
     if (event.success || event.letter !== undefined || this.#isTrimmed(event)) return true;
-    return this.#options.onFailure === 'skip' && Math.max(event.failures, event.counted) >= this.#options.retry.attempts;
+    return (
+      this.#options.onFailure === 'skip' && Math.max(event.failures, event.counted) >= this.#options.retry.attempts
+    );
   }
 
   /** Whether an event may still wait in a stream that is parked, or was. */
@@ -555,7 +559,10 @@ export class ConsumerWorld {
   #isSettled(): boolean {
     const process = this.#process;
     if (!process?.isReady || process.isEnding) return false;
-    if (this.#options.onFailure === 'park-stream' && [...this.#events.values()].some(({ letter }) => letter === 'open')) {
+    if (
+      this.#options.onFailure === 'park-stream' &&
+      [...this.#events.values()].some(({ letter }) => letter === 'open')
+    ) {
       return false;
     }
     const events = [...this.#events.values()];

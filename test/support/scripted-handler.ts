@@ -53,7 +53,10 @@ export class ScriptedHandler {
 
   /** Waits until the handler was called with an event so many times. */
   async hasBegun(data: unknown, times = 1): Promise<void> {
-    await until(() => this.begun.filter((begun) => begun === data).length >= times, `attempt ${times} at ${String(data)}`);
+    await until(
+      () => this.begun.filter((begun) => begun === data).length >= times,
+      `attempt ${times} at ${String(data)}`,
+    );
   }
 
   readonly handle = async (event: RecordedEvent, context: StreamEventContext): Promise<void> => {

@@ -61,6 +61,11 @@ export class SeededSteps {
     return this.#timers.length;
   }
 
+  /** Whether somebody wants to know what happens. */
+  get isTraced(): boolean {
+    return this.trace !== undefined;
+  }
+
   say(line: string): void {
     this.trace?.(line);
   }
@@ -74,7 +79,7 @@ export class SeededSteps {
   goOn(): boolean {
     if (this.#tasks.length === 0) return false;
     const [task] = this.#tasks.splice(this.random.below(this.#tasks.length), 1);
-    this.say(`goes on: ${task.name}`);
+    if (this.trace) this.trace(`goes on: ${task.name}`);
     task.goOn();
     return true;
   }
@@ -85,7 +90,7 @@ export class SeededSteps {
     const next = this.#timers.reduce((first, timer) => (timer.dueAt < first.dueAt ? timer : first));
     this.#timers.splice(this.#timers.indexOf(next), 1);
     this.now = Math.max(this.now, next.dueAt);
-    this.say(`timer at ${this.now % 1_000_000}`);
+    if (this.trace) this.trace(`timer at ${this.now % 1_000_000}`);
     next.callback();
     return true;
   }
@@ -152,7 +157,7 @@ export class SeededSteps {
           try {
             if (fault !== 'before') answered = ask();
           } catch (error) {
-            return reject(error as Error);
+            return reject(error instanceof Error ? error : new Error(String(error)));
           }
           if (this.oneIn(3)) this.later(life, `answer of ${verb}`, answer);
           else answer();
