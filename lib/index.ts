@@ -8,7 +8,12 @@ export {
   HandlerFailedError,
   HandlerStoppedError,
   HandlerTimeoutError,
+  LastSnapshotFailedError,
   OperationAbortedError,
+  SnapshotCorruptedError,
+  SnapshotDirectoryInUseError,
+  SnapshotDiskError,
+  SnapshotUnsupportedError,
   StoreClosedError,
   StreamLimitReachedError,
   StreamNotFoundError,
@@ -51,6 +56,7 @@ export type {
   ReadStreamRequest,
   ReadTimeRangeRequest,
   Retained,
+  SnapshotRequest,
   StorageEngine,
   StreamPage,
   TimePlace,
@@ -74,6 +80,7 @@ export type {
 } from './store/subscription.js';
 export { memoryEngine } from './memory/memory-engine.js';
 export { DEFAULT_MEMORY_ENGINE_OPTIONS, type MemoryEngineOptions } from './memory/memory-engine-options.js';
+export type { SnapshotCompression } from './memory/snapshots/compression.js';
 export { openEventStore } from './open-event-store.js';
 export { EventStoreModule } from './nest/event-store.module.js';
 export type {

@@ -4,7 +4,18 @@ export const EVENTS_PER_CHUNK = 4_096;
 const SMALLEST_SEGMENT = 16 * 1_024;
 const LARGEST_SEGMENT = 8 * 1_024 * 1_024;
 const NO_TEXT = Buffer.alloc(0);
-const BYTES_PER_EVENT = 3 * 8 + 5 * 4 + 2 * 2;
+/** What an event takes in the columns of a chunk. */
+export const BYTES_PER_EVENT = 3 * 8 + 5 * 4 + 2 * 2;
+
+/** A chunk as it was at one moment: the places that were taken then. No append changes them, nor does a trim. */
+export interface ChunkCut {
+  readonly firstGlobalPosition: number;
+  readonly count: number;
+  /** The columns, in the order in which `Chunk.restored` takes them. */
+  columns(): readonly Uint8Array[];
+  /** The texts. */
+  readonly segments: readonly Uint8Array[];
+}
 
 /**
  * 4 096 events that follow each other in the log, as columns of numbers; their texts lie as bytes in segments.
@@ -30,6 +41,10 @@ export class Chunk {
   readonly #idBytes: Uint16Array;
   readonly #segmentOf: Uint16Array;
 
+  /** All columns, in the order in which they lie in memory and in snapshots. */
+  readonly #columns: readonly (Float64Array | Uint32Array | Uint16Array)[];
+
+  /** Only the last one may have bytes that are not used yet. */
   readonly #segments: Buffer[] = [];
   #segmentUsed = 0;
   #segmentBytes = 0;
@@ -69,6 +84,57 @@ export class Chunk {
     this.#metadataBytes = column(Uint32Array);
     this.#idBytes = column(Uint16Array);
     this.#segmentOf = column(Uint16Array);
+    this.#columns = [
+      this.timestamps,
+      this.recordedAt,
+      this.positions,
+      this.streams,
+      this.types,
+      this.#offsets,
+      this.#dataBytes,
+      this.#metadataBytes,
+      this.#idBytes,
+      this.#segmentOf,
+    ];
+  }
+
+  /**
+   * A chunk as it was when `columns` and `segments` were cut from it.
+   *
+   * @param columns one behind the other, `count * BYTES_PER_EVENT` bytes
+   */
+  static restored(firstGlobalPosition: number, count: number, columns: Uint8Array, segments: readonly Buffer[]): Chunk {
+    const chunk = new Chunk(firstGlobalPosition, 0);
+    let offset = 0;
+    for (const column of chunk.#columns) {
+      const bytes = count * column.BYTES_PER_ELEMENT;
+      new Uint8Array(column.buffer, column.byteOffset, bytes).set(columns.subarray(offset, offset + bytes));
+      offset += bytes;
+    }
+    for (const segment of segments) {
+      chunk.#segments.push(segment);
+      chunk.#segmentUsed = segment.length;
+      chunk.#segmentBytes += segment.length;
+    }
+    chunk.#textBytes = chunk.#segmentBytes;
+    for (; chunk.count < count; chunk.count++) chunk.#noteTime(chunk.timestamps[chunk.count]);
+    return chunk;
+  }
+
+  cut(): ChunkCut {
+    const { firstGlobalPosition, count } = this;
+    const last = this.#segments.length - 1;
+    return {
+      firstGlobalPosition,
+      count,
+      columns: () =>
+        this.#columns.map(
+          ({ buffer, byteOffset, BYTES_PER_ELEMENT }) => new Uint8Array(buffer, byteOffset, count * BYTES_PER_ELEMENT),
+        ),
+      segments: this.#segments.map((segment, index) =>
+        index === last ? segment.subarray(0, this.#segmentUsed) : segment,
+      ),
+    };
   }
 
   get isFull(): boolean {
@@ -107,9 +173,7 @@ export class Chunk {
     this.types[place] = type;
     this.timestamps[place] = timestamp;
     this.recordedAt[place] = recordedAt;
-    if (timestamp < this.latest) this.isInOrder = false;
-    else this.latest = timestamp;
-    if (timestamp < this.earliest) this.earliest = timestamp;
+    this.#noteTime(timestamp);
     this.count = place + 1;
   }
 
@@ -141,6 +205,12 @@ export class Chunk {
     return bytes === 0 ? '' : this.#text(place, this.#idBytes[place] + this.#dataBytes[place], bytes);
   }
 
+  /** Whether the texts of an event lie within the segments, as those of every event do whose texts were not dropped. */
+  hasTexts(place: number): boolean {
+    const segment = this.#segments[this.#segmentOf[place]] as Buffer | undefined;
+    return segment !== undefined && this.#offsets[place] + this.textBytesOf(place) <= segment.length;
+  }
+
   /** How many bytes the texts of an event take. */
   textBytesOf(place: number): number {
     return this.#idBytes[place] + this.#dataBytes[place] + this.#metadataBytes[place];
@@ -159,6 +229,12 @@ export class Chunk {
     order.sort((a, b) => timestamps[a] - timestamps[b] || a - b);
     this.#timeOrder = order;
     return order;
+  }
+
+  #noteTime(timestamp: number): void {
+    if (timestamp < this.latest) this.isInOrder = false;
+    else this.latest = timestamp;
+    if (timestamp < this.earliest) this.earliest = timestamp;
   }
 
   #writeTexts(place: number, id: string | undefined, data: string, metadata: string): void {
@@ -183,6 +259,7 @@ export class Chunk {
     if (current && this.#segmentUsed + bytes <= current.length) return current;
     const remaining = this.#segments.length === 0 ? this.expectedTextBytes : this.#averageTextBytesLeft();
     const size = Math.max(bytes, Math.min(Math.max(remaining, SMALLEST_SEGMENT), LARGEST_SEGMENT));
+    if (current) this.#segments[this.#segments.length - 1] = current.subarray(0, this.#segmentUsed);
     // Outside of Node's shared pool, so that a segment's memory is free as soon as its chunk is dropped.
     const segment = Buffer.allocUnsafeSlow(size);
     this.#segments.push(segment);

@@ -8,6 +8,20 @@ export class EventLog {
   #head = 0;
   #trimmedTo = 0;
 
+  /**
+   * A log as it was when its chunks were cut.
+   *
+   * @param chunks that follow each other up to `head`, the first one with the event after `trimmedTo`
+   */
+  static restored(chunks: readonly Chunk[], head: number, trimmedTo: number): EventLog {
+    const log = new EventLog();
+    for (const chunk of chunks) log.#chunks.push(chunk);
+    log.#dropped = Math.floor((chunks.length === 0 ? head : chunks[0].firstGlobalPosition) / EVENTS_PER_CHUNK);
+    log.#head = head;
+    log.#trimmedTo = trimmedTo;
+    return log;
+  }
+
   /** The global position of the last event; 0 for an empty log. */
   get head(): number {
     return this.#head;

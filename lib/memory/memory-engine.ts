@@ -3,11 +3,13 @@ import { StreamLimitReachedError, ValidationError, WrongExpectedRevisionError } 
 import type { CompiledFilter, Pattern } from '../store/event-filter.js';
 import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
+import type { MaybePromise } from '../store/maybe-promise.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
 import { recordedEvent } from '../store/recorded-event.js';
 import type {
   AppendAnswer,
   AppendRequest,
+  EngineCapabilities,
   EngineContext,
   EngineUsage,
   ListStreamsRequest,
@@ -16,19 +18,28 @@ import type {
   ReadStreamRequest,
   ReadTimeRangeRequest,
   Retained,
+  SnapshotRequest,
   StorageEngine,
   StreamPage,
   TimePlace,
   TimeRangePage,
   TrimRequest,
 } from '../store/storage-engine.js';
-import { compareStreamIds, type StreamInfo } from '../store/stream-info.js';
+import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/stream-info.js';
 import type { Chunk } from './chunk.js';
 import { EventLog } from './event-log.js';
 import { FilterMemory } from './filter-memory.js';
-import { checkMemoryEngineOptions, type MemoryEngineOptions } from './memory-engine-options.js';
+import { cutOf, type KeptState } from './kept-state.js';
+import {
+  checkMemoryEngineOptions,
+  type CheckedMemoryEngineOptions,
+  type MemoryEngineOptions,
+} from './memory-engine-options.js';
 import { NameTable } from './name-table.js';
 import { RecordCache } from './record-cache.js';
+import { type Disk, nodeDisk } from './snapshots/disk.js';
+import { type ProcessTable, systemProcesses } from './snapshots/process-table.js';
+import { SnapshotKeeper } from './snapshots/snapshot-keeper.js';
 import { EVENTS_PER_PAGE, StreamLog } from './stream-log.js';
 import { walkTimeRange } from './time-range.js';
 
@@ -36,27 +47,34 @@ import { walkTimeRange } from './time-range.js';
 const MOST_EVENTS_LOOKED_AT = 65_536;
 
 /**
- * Keeps events in this process's memory. They are gone when it ends.
+ * Keeps events in this process's memory. With a `snapshotDirectory`, they come back after a restart as they were when the
+ * last snapshot was written; without one they are gone when the process ends.
  *
  * @throws {ValidationError} that names the option
  */
 export function memoryEngine(options: MemoryEngineOptions = {}): StorageEngine {
-  return new MemoryEngine(checkMemoryEngineOptions(options));
+  return memoryEngineOn(nodeDisk, systemProcesses, options);
+}
+
+/** @internal A memory engine on another disk, and among other processes. */
+export function memoryEngineOn(disk: Disk, processes: ProcessTable, options: MemoryEngineOptions): StorageEngine {
+  return new MemoryEngine(checkMemoryEngineOptions(options), disk, processes);
 }
 
 /** One log of columns, and an index of it for each stream. Every call is answered at once, so no two ever overlap. */
 class MemoryEngine implements StorageEngine {
   readonly name = 'memory';
-  readonly supports = { snapshot: false };
+  readonly supports: EngineCapabilities;
 
-  readonly #log = new EventLog();
-  readonly #streamOf = new Map<string, StreamLog>();
-  readonly #streams: StreamLog[] = [];
-  readonly #types = new NameTable();
-  readonly #ids = new EventIdSequence();
-  readonly #cache: RecordCache;
-  readonly #checkpoints = new Map<string, Checkpoint>();
-  readonly #filterMemories = new WeakMap<CompiledFilter, FilterMemory>();
+  #log = new EventLog();
+  #streamOf = new Map<string, StreamLog>();
+  #streams: StreamLog[] = [];
+  #types = new NameTable();
+  #ids = new EventIdSequence();
+  #cache: RecordCache;
+  #checkpoints = new Map<string, Checkpoint>();
+  #filterMemories = new WeakMap<CompiledFilter, FilterMemory>();
+  readonly #snapshots: SnapshotKeeper | undefined;
 
   #context!: EngineContext;
   #isOpen = false;
@@ -65,12 +83,23 @@ class MemoryEngine implements StorageEngine {
   /** The streams in the order they are listed; undefined after a new one came. */
   #sortedStreams: StreamLog[] | undefined;
   #lastRecordedAt = -Infinity;
+  /** How often something was changed; and how often it had been when the last snapshot was cut. */
+  #changes = 0;
+  #changesInSnapshot = 0;
 
-  constructor(options: Required<MemoryEngineOptions>) {
-    this.#cache = new RecordCache(options.recordCacheBytes);
+  constructor(
+    private readonly options: CheckedMemoryEngineOptions,
+    disk: Disk,
+    processes: ProcessTable,
+  ) {
+    const { snapshotDirectory: directory, keepSnapshots: keep, compression, recordCacheBytes } = options;
+    this.supports = { snapshot: directory !== undefined };
+    if (directory !== undefined)
+      this.#snapshots = new SnapshotKeeper({ directory, keep, compression }, disk, processes);
+    this.#cache = new RecordCache(recordCacheBytes);
   }
 
-  open(context: EngineContext): void {
+  open(context: EngineContext): MaybePromise<void> {
     if (this.#isOpen) {
       throw new ValidationError(
         'engine',
@@ -79,10 +108,63 @@ class MemoryEngine implements StorageEngine {
     }
     this.#isOpen = true;
     this.#context = context;
+    if (this.#snapshots) return this.#load(this.#snapshots);
   }
 
-  close(): void {
+  async #load(snapshots: SnapshotKeeper): Promise<void> {
+    try {
+      const found = await snapshots.open(this.#context);
+      if (!found) return;
+      this.#restore(found.state);
+      // What was newer is lost; the next snapshot is to say so.
+      this.#changesInSnapshot = found.isNewest ? this.#changes : -1;
+    } catch (error) {
+      this.#isOpen = false;
+      throw error;
+    }
+  }
+
+  close(): MaybePromise<void> {
     this.#isOpen = false;
+    return this.#snapshots?.close();
+  }
+
+  /** The snapshot is cut before this returns, unless another one is being written. */
+  async snapshot({ ifChanged }: SnapshotRequest): Promise<StoreSnapshot | undefined> {
+    if (!this.#snapshots || (ifChanged && this.#changes === this.#changesInSnapshot)) return undefined;
+    let changes: number | undefined;
+    const snapshot = await this.#snapshots.write(() => {
+      changes = this.#changes;
+      const events = this.#log.head - this.#log.trimmedTo;
+      return { cut: cutOf(this.#state()), events, streams: this.#filledStreams };
+    });
+    this.#changesInSnapshot = changes ?? this.#changesInSnapshot;
+    return snapshot;
+  }
+
+  #state(): KeptState {
+    return {
+      log: this.#log,
+      streams: this.#streams,
+      types: this.#types,
+      checkpoints: this.#checkpoints,
+      seed: this.#ids.seed,
+      lastRecordedAt: this.#lastRecordedAt,
+    };
+  }
+
+  #restore({ log, streams, types, checkpoints, seed, lastRecordedAt }: KeptState): void {
+    this.#log = log;
+    this.#streams = [...streams];
+    this.#streamOf = new Map(streams.map((stream) => [stream.streamId, stream]));
+    this.#sortedStreams = undefined;
+    this.#filledStreams = streams.filter(({ streamId, count }) => count > 0 && !isOwn(streamId)).length;
+    this.#types = types;
+    this.#checkpoints = new Map(checkpoints);
+    this.#ids = new EventIdSequence(seed);
+    this.#lastRecordedAt = lastRecordedAt;
+    this.#cache = new RecordCache(this.options.recordCacheBytes);
+    this.#filterMemories = new WeakMap();
   }
 
   append(request: AppendRequest): AppendAnswer {
@@ -165,6 +247,7 @@ class MemoryEngine implements StorageEngine {
       throw error;
     }
     this.#lastRecordedAt = recordedAt;
+    this.#changes++;
     if (count === 0 && !isOwn(stream.streamId)) this.#filledStreams++;
   }
 
@@ -268,7 +351,9 @@ class MemoryEngine implements StorageEngine {
       if (chunk.recordedAt[place] >= recordedBefore) break;
       this.#dropFirst(this.#streams[chunk.streams[place]]);
     }
+    if (position === begin) return 0;
     this.#log.trimTo(position - 1);
+    this.#changes++;
     return position - begin;
   }
 
@@ -278,6 +363,7 @@ class MemoryEngine implements StorageEngine {
 
   saveCheckpoint(name: string, checkpoint: Checkpoint): void {
     this.#checkpoints.set(name, checkpoint);
+    this.#changes++;
   }
 
   usage(retained: Retained): EngineUsage {

@@ -3,6 +3,11 @@ export class NameTable {
   readonly #numbers = new Map<string, number>();
   readonly #names: string[] = [];
 
+  /** The names by their numbers. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
   numberOf(name: string): number {
     let number = this.#numbers.get(name);
     if (number === undefined) {

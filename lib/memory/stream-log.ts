@@ -77,6 +77,25 @@ export class StreamLog {
     readonly number: number,
   ) {}
 
+  /**
+   * A stream whose events before `firstPosition` were removed, and to which none was added since.
+   *
+   * @param number the stream's index in the engine's table
+   */
+  static beginningAt(firstPosition: number, streamId: string, number: number): StreamLog {
+    const stream = new StreamLog(streamId, number);
+    stream.firstPosition = firstPosition;
+    stream.revision = firstPosition - 1;
+    stream.#dropped = Math.floor(stream.revision / EVENTS_PER_PAGE);
+    const removed = stream.revision % EVENTS_PER_PAGE;
+    if (removed === 0) return stream;
+    const page = new StreamPage(EVENTS_PER_PAGE);
+    page.count = removed;
+    stream.#pages.push(page);
+    stream.#pageBytes = pageBytes(page);
+    return stream;
+  }
+
   /** How many events were not removed. */
   get count(): number {
     return this.revision - this.firstPosition + 1;
