@@ -145,6 +145,28 @@ describe('npm start', () => {
   );
 });
 
+describe('npm start -- 02-durable-handlers', () => {
+  // Compiled with the quick start, by the first test above that needed it.
+  const MAIN = 'dist/sample/02-durable-handlers/src/main.js';
+
+  it('loses no accepted order when its process is killed, and says what was retried and put aside', async () => {
+    const shown = codeBlocks(readPage('sample/02-durable-handlers/README.md')).find(
+      ({ language }) => language === 'text',
+    )!;
+
+    const { code, stdout } = await run(MAIN);
+
+    expect(code).toBe(0);
+    expect(withoutMomentOfDeath(stdout)).toBe(withoutMomentOfDeath(shown.code));
+  }, 60_000);
+
+  it('refuses an argument it does not know, with exit code 2', async () => {
+    const { code, stderr } = await run(MAIN, '--desks');
+
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Usage: npm start -- 02-durable-handlers')]);
+  });
+});
+
 interface Run {
   readonly code: number;
   readonly stdout: string;
@@ -177,4 +199,9 @@ async function saying(output: { text: string }, child: ChildProcess, pattern: Re
 /** How much memory the store takes depends on when it is asked. */
 function withoutMemory(output: string): string {
   return output.replace(/takes [\d.]+ MB/, 'takes some MB');
+}
+
+/** An order or two may be accepted while the signal is on its way. */
+function withoutMomentOfDeath(output: string): string {
+  return output.replace(/accepted \d+/g, 'accepted some');
 }

@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common';
+import { EventStore, OnStreamEvent, type RecordedEvent, type StreamEventContext } from 'nestjs-stream-store';
+import type { OrderPlaced } from './order.js';
+import { PaymentGateway } from './payment-gateway.js';
+
+/** Bills every order that was placed, whatever happens in between. */
+@Injectable()
+export class Billing {
+  constructor(
+    private readonly store: EventStore,
+    private readonly gateway: PaymentGateway,
+  ) {}
+
+  @OnStreamEvent(
+    { streams: 'order-*', types: ['order.placed'] },
+    { durable: 'billing', concurrency: 4, retry: { attempts: 3, initialDelayMs: 20 } },
+  )
+  async bill(
+    { id, data, streamId, position }: RecordedEvent<OrderPlaced>,
+    { attempt }: StreamEventContext,
+  ): Promise<void> {
+    this.gateway.charge(data.card, attempt);
+    // After a crash the event may come again. The bill has the id of the order's event, and says which revision of the order
+    // it bills, so the store recognises the second one and keeps the first.
+    const bill = { type: 'bill.sent', id: `bill-of-${id}`, data: { order: data.number, attempt } };
+    await this.store.append(`bill-${streamId}`, bill, { expectedRevision: position - 1 });
+  }
+}
