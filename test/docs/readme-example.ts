@@ -1,7 +1,13 @@
-import { setTimeout } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventStore, EventStoreModule, NO_STREAM, OnStreamEvent, type RecordedEvent } from 'nestjs-stream-store';
+import {
+  EventStore,
+  EventStoreModule,
+  NO_STREAM,
+  OnStreamEvent,
+  StreamSubscriptions,
+  type RecordedEvent,
+} from 'nestjs-stream-store';
 
 @Injectable()
 class Orders {
@@ -15,7 +21,7 @@ class Orders {
 
 @Injectable()
 class Receipts {
-  @OnStreamEvent({ streams: 'order-*', types: ['order.placed'] })
+  @OnStreamEvent({ streams: 'order-*', types: ['order.placed'] }, { durable: 'receipts' })
   print(event: RecordedEvent<{ euros: number }>) {
     console.log(`Receipt for ${event.streamId}: ${event.data.euros} euros`);
   }
@@ -28,7 +34,7 @@ const app = await NestFactory.createApplicationContext(AppModule, { logger: ['wa
 const orders = app.get(Orders);
 await orders.place('42', 20);
 await orders.place('43', 35);
-await setTimeout(100); // A handler is called after the append, at its own pace.
+await app.get(StreamSubscriptions).whenSettled(); // Handlers are called after the append, at their own pace.
 
 await orders.place('42', 20).catch((error: Error) => console.log(error.message));
 for await (const { globalPosition, streamId, type } of app.get(EventStore).replay()) {

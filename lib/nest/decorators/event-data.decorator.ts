@@ -15,11 +15,16 @@ const metadata = createParamDecorator((member: string | undefined, context: Exec
 );
 
 /** The data of the event, or one member of it; pipes apply. */
-export function EventData(member?: string, ...pipes: Pipes): ParameterDecorator {
-  return data(member, ...pipes);
+export function EventData(...pipes: Pipes): ParameterDecorator;
+export function EventData(member: string, ...pipes: Pipes): ParameterDecorator;
+export function EventData(...args: [string?, ...Pipes] | Pipes): ParameterDecorator {
+  return data(...(args as [string?, ...Pipes]));
 }
 
 /** The metadata of the event, or one member of it; pipes apply. */
-export function EventMetadata(member?: string, ...pipes: Pipes): ParameterDecorator {
-  return metadata(member, ...pipes);
+export function EventMetadata(...pipes: Pipes): ParameterDecorator;
+export function EventMetadata(member: string, ...pipes: Pipes): ParameterDecorator;
+export function EventMetadata(...args: [string?, ...Pipes] | Pipes): ParameterDecorator {
+  // Nest tells a pipe that stands first from a member.
+  return metadata(...(args as [string?, ...Pipes]));
 }
