@@ -6,7 +6,7 @@ import { RecordingLogger } from '../../support/recorders.js';
 import { SCALE } from '../../support/scale.js';
 import { found, type Life, live } from './lives.js';
 import { type DiskCall, SimulatedDisk, systemError } from './simulated-disk.js';
-import { DIRECTORY, openOn, snapshotFile, visible } from './stores-on-disk.js';
+import { DIRECTORY, openOn, SimulatedProcesses, snapshotFile, storeOn, visible } from './stores-on-disk.js';
 
 const CODES = ['ENOSPC', 'EIO', 'EROFS', 'EMFILE'];
 
@@ -88,21 +88,45 @@ describe('a disk that fails for a while', () => {
     expect(disk.names(DIRECTORY).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  it('fails the opening of a store, which can be opened later', async () => {
+  it.each(['before', 'after'] as const)(
+    'fails the opening of a store %s its work, and another one of the same process is opened later',
+    async (when) => {
+      const disk = await diskWithSnapshot();
+      const state = await found(disk.copy());
+      const attempts = (await openingCalls(disk.copy())).length;
+      for (let n = 1; n <= attempts; n++) {
+        const processes = new SimulatedProcesses().start();
+        const failing = disk.copy();
+        failing[when] = ({ number }) => {
+          if (number === n) throw systemError('EIO');
+        };
+        const error = await openOn(failing, { processes }).then(
+          (store) => store.close(),
+          (error: unknown) => error,
+        );
+        if (error) expect(error).toBeInstanceOf(SnapshotDiskError);
+        const store = await openOn(failing, { processes });
+        expect(await visible(store, ['billing'])).toBe(state);
+        await store.close();
+      }
+    },
+  );
+
+  it('for longer, fails the opening of a store, which itself can be opened again', async () => {
     const disk = await diskWithSnapshot();
     const state = await found(disk.copy());
     const attempts = (await openingCalls(disk.copy())).length;
     for (let n = 1; n <= attempts; n++) {
       const failing = disk.copy();
       failing.before = ({ number }) => {
-        if (number === n) throw systemError('EIO');
+        if (number >= n) throw systemError('EIO');
       };
-      const error = await openOn(failing).then(
-        async (store) => store.close(),
-        (error: unknown) => error,
-      );
-      if (error) expect(error).toBeInstanceOf(SnapshotDiskError);
-      expect(await found(failing)).toBe(state);
+      const store = storeOn(failing);
+      await rejectionOf(store.open());
+      failing.before = () => undefined;
+      await store.open();
+      expect(await visible(store, ['billing'])).toBe(state);
+      await store.close();
     }
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type EventStore, NO_STREAM, WrongExpectedRevisionError } from 'nestjs-stream-store';
+import { type EventStore, NO_STREAM, openEventStore, WrongExpectedRevisionError } from 'nestjs-stream-store';
+import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
 import { dataOf, numbered, rejectionOf } from '../../support/events.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
@@ -8,7 +9,7 @@ import { SCALE } from '../../support/scale.js';
 import { MINUTE } from '../../support/store-with.js';
 import { anyName, anyText } from '../../support/texts.js';
 import { SimulatedDisk } from './simulated-disk.js';
-import { openOn, type StoreOnDisk, visible } from './stores-on-disk.js';
+import { DIRECTORY, openOn, SimulatedProcesses, type StoreOnDisk, visible } from './stores-on-disk.js';
 
 // A page of a stream holds 1 024 positions, a chunk of the log 4 096 events: the places around their ends are the edges.
 const EDGES = [1, 1_023, 1_024, 1_025, 2_048, 4_095, 4_096, 4_097, 8_192, 8_193, 9_000];
@@ -209,6 +210,25 @@ describe('a store that is closed and opened again', () => {
 
     expect(seen).toEqual([1, 2, 3, 4, 5]);
     await again.close();
+  });
+});
+
+describe('an engine that is given to a second store after the first was closed', () => {
+  it('has what lies in its directory', async () => {
+    const disk = new SimulatedDisk();
+    const engine = memoryEngineOn(disk, new SimulatedProcesses().start(), { snapshotDirectory: DIRECTORY });
+    const first = await openEventStore({ engine });
+    await first.append('s', numbered(1, 3));
+    await first.readStream('s');
+    await first.close();
+    const another = await openOn(disk);
+    await another.append('s', numbered(4, 5));
+    await another.close();
+
+    const second = await openEventStore({ engine });
+
+    expect(dataOf(await second.readStream('s'))).toEqual([1, 2, 3, 4, 5]);
+    await second.close();
   });
 });
 

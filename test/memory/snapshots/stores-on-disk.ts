@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { type EventStore, type EventStoreOptions, type MemoryEngineOptions, openEventStore } from 'nestjs-stream-store';
+import { type EventStore, type EventStoreOptions, type MemoryEngineOptions } from 'nestjs-stream-store';
 import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
+import { createEventStore } from '../../../lib/open-event-store.js';
 import type { ProcessIdentity, ProcessTable } from '../../../lib/memory/snapshots/process-table.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
@@ -37,15 +38,22 @@ export interface StoreOnDisk extends Omit<EventStoreOptions, 'engine' | 'logger'
   readonly logger?: RecordingLogger;
 }
 
-/** Opens a store with its snapshots on a simulated disk, in a process of its own unless another is given. */
-export function openOn(disk: SimulatedDisk, options: StoreOnDisk = {}): Promise<EventStore> {
+/** A store with its snapshots on a simulated disk, in a process of its own unless another is given. */
+export function storeOn(disk: SimulatedDisk, options: StoreOnDisk = {}): EventStore {
   const { engine, processes = new SimulatedProcesses().start(), ...rest } = options;
-  return openEventStore({
+  return createEventStore({
     clock: new ManualClock(),
     logger: new RecordingLogger(),
     ...rest,
     engine: memoryEngineOn(disk, processes, { snapshotDirectory: DIRECTORY, ...engine }),
   });
+}
+
+/** Such a store, opened. */
+export async function openOn(disk: SimulatedDisk, options: StoreOnDisk = {}): Promise<EventStore> {
+  const store = storeOn(disk, options);
+  await store.open();
+  return store;
 }
 
 /** Everything that a user can see of a store, in a few words that differ whenever anything does. */
