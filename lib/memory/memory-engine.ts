@@ -14,6 +14,7 @@ import type {
   EngineUsage,
   ListStreamsRequest,
   LogPage,
+  NamedCheckpoint,
   ReadAllRequest,
   ReadStreamRequest,
   ReadTimeRangeRequest,
@@ -93,7 +94,7 @@ class MemoryEngine implements StorageEngine {
     processes: ProcessTable,
   ) {
     const { snapshotDirectory: directory, keepSnapshots: keep, compression, recordCacheBytes } = options;
-    this.supports = { snapshot: directory !== undefined };
+    this.supports = { snapshot: directory !== undefined, leases: false, transactions: false };
     if (directory !== undefined)
       this.#snapshots = new SnapshotKeeper({ directory, keep, compression }, disk, processes);
     this.#cache = new RecordCache(recordCacheBytes);
@@ -364,6 +365,14 @@ class MemoryEngine implements StorageEngine {
   saveCheckpoint(name: string, checkpoint: Checkpoint): void {
     this.#checkpoints.set(name, checkpoint);
     this.#changes++;
+  }
+
+  listCheckpoints(): NamedCheckpoint[] {
+    return [...this.#checkpoints].map(([name, checkpoint]) => ({ name, checkpoint }));
+  }
+
+  removeCheckpoint(name: string): void {
+    if (this.#checkpoints.delete(name)) this.#changes++;
   }
 
   usage(retained: Retained): EngineUsage {

@@ -273,6 +273,19 @@ export class HandlerStoppedError extends EventStoreError {
   }
 }
 
+/** Another instance runs the handler now: this one was too slow, or cut off, and what it wrote last was not kept. */
+export class LeaseLostError extends EventStoreError {
+  readonly code = 'LEASE_LOST';
+
+  /** @param lease its name */
+  constructor(readonly lease: string) {
+    super(
+      `Another instance has taken "${lease}" over: nothing is to be done, unless it happens often. Then see that this ` +
+        `process is not blocked for long, or raise leaseDurationMs.`,
+    );
+  }
+}
+
 /** No dead letter has this id: it was retried or discarded before, or never was. */
 export class DeadLetterNotFoundError extends EventStoreError {
   readonly code = 'DEAD_LETTER_NOT_FOUND';

@@ -67,8 +67,43 @@ export interface StorageEngine {
   /** What `saveCheckpoint` kept last under this name; undefined when nothing was. */
   loadCheckpoint(name: string): MaybePromise<Checkpoint | undefined>;
 
-  /** Keeps a checkpoint, as durably as an append, in place of the one before. */
-  saveCheckpoint(name: string, checkpoint: Checkpoint): MaybePromise<void>;
+  /**
+   * Keeps a checkpoint, as durably as an append, in place of the one before.
+   *
+   * @param lease what the caller writes under; undefined where the engine has no leases
+   * @throws {LeaseLostError} when somebody has taken the lease since, with nothing kept
+   */
+  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): MaybePromise<void>;
+
+  /** All checkpoints, in no order. */
+  listCheckpoints(): MaybePromise<readonly NamedCheckpoint[]>;
+
+  /** Forgets a checkpoint; nothing happens when there is none. */
+  removeCheckpoint(name: string): MaybePromise<void>;
+
+  /**
+   * Takes the right to do what `name` names, or prolongs it. Called only when `supports.leases` says so.
+   *
+   * A holder that asks again while it holds the lease gets the same token; whoever takes it after it ended gets a larger one
+   * than any before. Time is measured by one clock for all who share the log.
+   *
+   * @returns undefined while another holder has it
+   */
+  acquireLease?(request: LeaseRequest): MaybePromise<Lease | undefined>;
+
+  /** Ends a lease before its time; nothing happens when it has ended. */
+  releaseLease?(lease: Lease): MaybePromise<void>;
+
+  /** The leases that somebody holds now and whose names begin with `prefix`, sorted by name. */
+  listLeases?(prefix: string): MaybePromise<readonly Lease[]>;
+
+  /**
+   * Runs `work` in one transaction: what it writes with the transaction's client, and the checkpoint, are kept together when
+   * its promise is fulfilled, and not at all when it rejects. Called only when `supports.transactions` says so.
+   *
+   * @throws what `work` rejects with
+   */
+  transact?<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T>;
 
   /** What is kept now, without what was recorded before `recordedSince`. */
   usage(request: Retained): MaybePromise<EngineUsage>;
@@ -95,6 +130,10 @@ export interface StorageEngine {
 export interface EngineCapabilities {
   /** Whether `snapshot` has a place to write to. */
   readonly snapshot: boolean;
+  /** Whether several processes may share the log, so that a durable handler needs a lease to be run once. */
+  readonly leases: boolean;
+  /** Whether a handler can write in the transaction that keeps its checkpoint. */
+  readonly transactions: boolean;
 }
 
 /** What the store hands to its engine when it opens. */
@@ -236,6 +275,35 @@ export interface TrimRequest {
   /** A global position, inclusive; Infinity for no bound. */
   readonly upTo: number;
   readonly limit: number;
+}
+
+export interface NamedCheckpoint {
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+}
+
+export interface LeaseRequest {
+  readonly name: string;
+  /** Who asks: different for every process, and for every start of one. */
+  readonly holder: string;
+  /** How long the lease lasts from now, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** The right of one holder to do what `name` names, for a time. */
+export interface Lease {
+  readonly name: string;
+  readonly holder: string;
+  /** Rises with each holder: what carries a smaller token than the last one given comes too late. */
+  readonly token: number;
+}
+
+/** A transaction of the engine's, while `transact` runs. */
+export interface EngineTransaction {
+  /** What writes in it: with PostgreSQL, a client of `pg`. */
+  readonly client: unknown;
+  /** As the engine's own `saveCheckpoint`, but kept or not kept with the transaction. */
+  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void>;
 }
 
 export interface SnapshotRequest {

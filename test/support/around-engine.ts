@@ -10,7 +10,10 @@ import { settled } from './manual-clock.js';
 import { lateEngine } from './late-engine.js';
 
 /** What every engine can be asked. */
-export type EngineVerb = Exclude<keyof StorageEngine, 'name' | 'supports' | 'onAppended' | 'snapshot'>;
+export type EngineVerb = Exclude<
+  keyof StorageEngine,
+  'name' | 'supports' | 'onAppended' | 'snapshot' | 'acquireLease' | 'releaseLease' | 'listLeases' | 'transact'
+>;
 
 // A record, so that the compiler misses a verb that is not listed.
 const VERBS: Readonly<Record<EngineVerb, true>> = {
@@ -24,6 +27,8 @@ const VERBS: Readonly<Record<EngineVerb, true>> = {
   trim: true,
   loadCheckpoint: true,
   saveCheckpoint: true,
+  listCheckpoints: true,
+  removeCheckpoint: true,
   usage: true,
 };
 

@@ -61,6 +61,8 @@ export function lateEngine(inner: StorageEngine = memoryEngine()): LateEngine {
     trim: (request) => late('trim', () => inner.trim(request)),
     loadCheckpoint: (name) => late('loadCheckpoint', () => inner.loadCheckpoint(name)),
     saveCheckpoint: (name, checkpoint) => late('saveCheckpoint', () => inner.saveCheckpoint(name, checkpoint)),
+    listCheckpoints: () => late('listCheckpoints', () => inner.listCheckpoints()),
+    removeCheckpoint: (name) => late('removeCheckpoint', () => inner.removeCheckpoint(name)),
     usage: (request) => late('usage', () => inner.usage(request)),
     close: () => {
       unansweredAtClose = [...unanswered];
