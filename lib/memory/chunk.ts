@@ -1,11 +1,30 @@
+import type { RecordRun } from './record-run.js';
+
 /** How many events a chunk holds. */
 export const EVENTS_PER_CHUNK = 4_096;
 
 const SMALLEST_SEGMENT = 16 * 1_024;
 const LARGEST_SEGMENT = 8 * 1_024 * 1_024;
 const NO_TEXT = Buffer.alloc(0);
+/** What an event takes of the order of time. */
+const BYTES_PER_TIME_PLACE = 2 + 8;
 /** What an event takes in the columns of a chunk. */
 export const BYTES_PER_EVENT = 3 * 8 + 5 * 4 + 2 * 2;
+
+/** How many events of the log share a run of records. */
+export const EVENTS_PER_RUN = 1_024;
+
+/** A part of the log, with those of its events that were read lately. */
+export interface LogRun {
+  records: RecordRun | undefined;
+}
+
+/** The events of a chunk by time. */
+export interface TimeOrder {
+  readonly places: Uint16Array;
+  /** The time at each of `places`: beside each other, a search finds its way with few looks at the memory. */
+  readonly times: Float64Array;
+}
 
 /** A chunk as it was at one moment: the places that were taken then. No append changes them, nor does a trim. */
 export interface ChunkCut {
@@ -55,7 +74,10 @@ export class Chunk {
   latest = -Infinity;
   /** Whether `timestamps` never falls. */
   isInOrder = true;
-  #timeOrder: Uint16Array | undefined;
+  #timeOrder: TimeOrder | undefined;
+
+  /** The events made by reading; undefined where none was. */
+  readonly runs: (LogRun | undefined)[] = [];
 
   /**
    * @param firstGlobalPosition of the event in place 0
@@ -147,7 +169,11 @@ export class Chunk {
 
   /** What the chunk takes of the process's memory. */
   get bytes(): number {
-    return EVENTS_PER_CHUNK * BYTES_PER_EVENT + this.#segmentBytes + (this.#timeOrder?.byteLength ?? 0);
+    return (
+      EVENTS_PER_CHUNK * BYTES_PER_EVENT +
+      this.#segmentBytes +
+      (this.#timeOrder ? this.#timeOrder.places.length * BYTES_PER_TIME_PLACE : 0)
+    );
   }
 
   /** What the texts take, without what is still free. */
@@ -221,14 +247,14 @@ export class Chunk {
    *
    * A full chunk does not change any more and keeps the answer.
    */
-  timeOrder(): Uint16Array | undefined {
+  timeOrder(): TimeOrder | undefined {
     if (this.isInOrder) return undefined;
-    if (this.#timeOrder?.length === this.count) return this.#timeOrder;
+    if (this.#timeOrder?.places.length === this.count) return this.#timeOrder;
     const { timestamps } = this;
-    const order = new Uint16Array(this.count).map((_, place) => place);
-    order.sort((a, b) => timestamps[a] - timestamps[b] || a - b);
-    this.#timeOrder = order;
-    return order;
+    const places = new Uint16Array(this.count).map((_, place) => place);
+    places.sort((a, b) => timestamps[a] - timestamps[b] || a - b);
+    this.#timeOrder = { places, times: Float64Array.from(places, (place) => timestamps[place]) };
+    return this.#timeOrder;
   }
 
   #noteTime(timestamp: number): void {

@@ -9,6 +9,8 @@ const NO = 2;
 export class FilterMemory {
   readonly #ofStream: number[] = [];
   readonly #ofType: number[] = [];
+  /** How far each chunk was looked through, and whether everything so far was let through. */
+  readonly #looked = new WeakMap<Chunk, { upTo: number; isAllAdmitted: boolean }>();
 
   constructor(
     private readonly filter: CompiledFilter,
@@ -23,5 +25,13 @@ export class FilterMemory {
     const type = chunk.types[place];
     this.#ofType[type] ??= this.filter.matchesType(this.types.nameOf(type)) ? YES : NO;
     return this.#ofType[type] === YES;
+  }
+
+  /** Whether every event of the chunk is let through. Looks at each of them once. */
+  admitsAll(chunk: Chunk): boolean {
+    let looked = this.#looked.get(chunk);
+    if (!looked) this.#looked.set(chunk, (looked = { upTo: 0, isAllAdmitted: true }));
+    while (looked.isAllAdmitted && looked.upTo < chunk.count) looked.isAllAdmitted = this.admits(chunk, looked.upTo++);
+    return looked.isAllAdmitted;
   }
 }

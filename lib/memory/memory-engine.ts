@@ -5,7 +5,6 @@ import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
-import { recordedEvent } from '../store/recorded-event.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -27,8 +26,8 @@ import type {
   TrimRequest,
 } from '../store/storage-engine.js';
 import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/stream-info.js';
-import type { Chunk } from './chunk.js';
 import { EventLog } from './event-log.js';
+import { EventRecords } from './event-records.js';
 import { FilterMemory } from './filter-memory.js';
 import { cutOf, type KeptState } from './kept-state.js';
 import {
@@ -41,8 +40,8 @@ import { RecordCache } from './record-cache.js';
 import { type Disk, nodeDisk } from './snapshots/disk.js';
 import { type ProcessTable, systemProcesses } from './snapshots/process-table.js';
 import { SnapshotKeeper } from './snapshots/snapshot-keeper.js';
-import { EVENTS_PER_PAGE, StreamLog } from './stream-log.js';
-import { walkTimeRange } from './time-range.js';
+import { StreamLog } from './stream-log.js';
+import { placeAt, walkTimeRange } from './time-range.js';
 
 /** A read that finds little looks at no more events than this before it answers, to give the event loop back. */
 const MOST_EVENTS_LOOKED_AT = 65_536;
@@ -73,6 +72,7 @@ class MemoryEngine implements StorageEngine {
   #types = new NameTable();
   #ids = new EventIdSequence();
   #cache: RecordCache;
+  #records: EventRecords;
   #checkpoints = new Map<string, Checkpoint>();
   #filterMemories = new WeakMap<CompiledFilter, FilterMemory>();
   readonly #snapshots: SnapshotKeeper | undefined;
@@ -98,6 +98,7 @@ class MemoryEngine implements StorageEngine {
     if (directory !== undefined)
       this.#snapshots = new SnapshotKeeper({ directory, keep, compression }, disk, processes);
     this.#cache = new RecordCache(recordCacheBytes);
+    this.#records = new EventRecords(this.#log, this.#streams, this.#types, this.#ids, this.#cache);
   }
 
   open(context: EngineContext): MaybePromise<void> {
@@ -165,6 +166,7 @@ class MemoryEngine implements StorageEngine {
     this.#ids = new EventIdSequence(seed);
     this.#lastRecordedAt = lastRecordedAt;
     this.#cache = new RecordCache(this.options.recordCacheBytes);
+    this.#records = new EventRecords(this.#log, this.#streams, this.#types, this.#ids, this.#cache);
     this.#filterMemories = new WeakMap();
   }
 
@@ -191,7 +193,9 @@ class MemoryEngine implements StorageEngine {
     if (expected === undefined || events.length === 0) return undefined;
     const last = expected + events.length;
     if (expected + 1 < stream.firstPosition || last > stream.revision) return undefined;
-    const isRetry = events.every(({ id }, index) => id === this.#idAt(stream.globalPositionOf(expected + 1 + index)));
+    const isRetry = events.every(
+      ({ id }, index) => id === this.#records.idAt(stream.globalPositionOf(expected + 1 + index)),
+    );
     if (!isRetry) return undefined;
     return { firstPosition: expected + 1, globalPosition: stream.globalPositionOf(last), repeated: true };
   }
@@ -265,7 +269,7 @@ class MemoryEngine implements StorageEngine {
 
     if (types === undefined) {
       const count = Math.min(limit, available);
-      const events = step > 0 ? this.#records(stream, begin, count) : this.#records(stream, begin - count + 1, count);
+      const events = this.#records.ofStream(stream, step > 0 ? begin : begin - count + 1, count);
       if (step < 0) events.reverse();
       const position = count === 0 ? after : begin + (count - 1) * step;
       return { events, revision, trimmedTo: firstKept - 1, position, isEnd: count === available };
@@ -275,7 +279,8 @@ class MemoryEngine implements StorageEngine {
     const looked = Math.min(available, MOST_EVENTS_LOOKED_AT);
     let position = begin;
     for (; position !== begin + looked * step && events.length < limit; position += step) {
-      if (this.#hasType(stream.globalPositionOf(position), types)) events.push(this.#record(stream, position));
+      if (this.#hasType(stream.globalPositionOf(position), types))
+        events.push(this.#records.inStream(stream, position));
     }
     const isEnd = (end - position) * step <= 0;
     return {
@@ -293,14 +298,25 @@ class MemoryEngine implements StorageEngine {
     const step = direction === 'forward' ? 1 : -1;
     const begin = step > 0 ? Math.max(after + 1, firstKept) : Math.min(after - 1, head);
     const end = step > 0 ? head + 1 : firstKept - 1;
-    const looked = Math.min(Math.max(0, (end - begin) * step), MOST_EVENTS_LOOKED_AT);
+    const stop = begin + Math.min(Math.max(0, (end - begin) * step), MOST_EVENTS_LOOKED_AT) * step;
     const memory = filter && this.#memoryOf(filter);
-    const events: RecordedEvent[] = [];
+    let events: RecordedEvent[] = [];
     let position = begin;
-    for (; position !== begin + looked * step && events.length < limit; position += step) {
+    while (position !== stop && events.length < limit) {
       const chunk = this.#log.chunkOf(position);
       const place = position - chunk.firstGlobalPosition;
-      if (!memory || memory.admits(chunk, place)) events.push(this.#recordAt(chunk, place));
+      if (!memory || memory.admitsAll(chunk)) {
+        const inChunk = step > 0 ? chunk.count - place : place + 1;
+        const count = Math.min(inChunk, (stop - position) * step, limit - events.length);
+        const first = step > 0 ? place : place - count + 1;
+        const more = this.#records.ofChunk(chunk, first, first + count);
+        if (step < 0) more.reverse();
+        events = events.length === 0 ? more : events.concat(more);
+        position += count * step;
+      } else {
+        if (memory.admits(chunk, place)) events.push(this.#records.inChunk(chunk, place));
+        position += step;
+      }
     }
     const globalPosition = position === begin ? after : position - step;
     return { events, globalPosition, head, trimmedTo: firstKept - 1, isEnd: (end - position) * step <= 0 };
@@ -309,17 +325,31 @@ class MemoryEngine implements StorageEngine {
   readTimeRange({ from, to, after, upTo, limit, filter, recordedSince }: ReadTimeRangeRequest): TimeRangePage {
     const firstKept = this.#firstKept({ recordedSince });
     const memory = filter && this.#memoryOf(filter);
-    const events: RecordedEvent[] = [];
+    let events: RecordedEvent[] = [];
     let looked = 0;
     let last: TimePlace | undefined;
-    const reachedEnd = walkTimeRange(this.#log.chunks, from, to, after, (chunk, place) => {
-      if (events.length === limit || looked === MOST_EVENTS_LOOKED_AT) return false;
-      looked++;
-      const globalPosition = chunk.firstGlobalPosition + place;
-      last = { timestamp: chunk.timestamps[place], globalPosition };
-      const isWanted = globalPosition >= firstKept && globalPosition <= upTo;
-      if (isWanted && (memory?.admits(chunk, place) ?? true)) events.push(this.#recordAt(chunk, place));
-      return true;
+    const reachedEnd = walkTimeRange(this.#log, from, to, after, ({ chunk, places, begin, end }) => {
+      let turn = begin;
+      const isWhole = chunk.firstGlobalPosition >= firstKept && chunk.lastGlobalPosition <= upTo;
+      if (isWhole && (!memory || memory.admitsAll(chunk))) {
+        turn = Math.min(end, begin + limit - events.length, begin + MOST_EVENTS_LOOKED_AT - looked);
+        const more = this.#records.ofStretch({ chunk, places, begin, end: turn });
+        events = events.length === 0 ? more : events.concat(more);
+      } else {
+        const most = MOST_EVENTS_LOOKED_AT - looked;
+        for (; turn < end && turn - begin < most && events.length < limit; turn++) {
+          const place = placeAt(places, turn);
+          const globalPosition = chunk.firstGlobalPosition + place;
+          const isWanted = globalPosition >= firstKept && globalPosition <= upTo;
+          if (isWanted && (memory?.admits(chunk, place) ?? true)) events.push(this.#records.inChunk(chunk, place));
+        }
+      }
+      looked += turn - begin;
+      if (turn > begin) {
+        const place = placeAt(places, turn - 1);
+        last = { timestamp: chunk.timestamps[place], globalPosition: chunk.firstGlobalPosition + place };
+      }
+      return turn === end;
     });
     return { events, next: reachedEnd ? undefined : last };
   }
@@ -353,7 +383,7 @@ class MemoryEngine implements StorageEngine {
       this.#dropFirst(this.#streams[chunk.streams[place]]);
     }
     if (position === begin) return 0;
-    this.#log.trimTo(position - 1);
+    for (const chunk of this.#log.trimTo(position - 1)) this.#records.forget(chunk);
     this.#changes++;
     return position - begin;
   }
@@ -389,64 +419,6 @@ class MemoryEngine implements StorageEngine {
     if (stream.count > 0) return;
     if (!isOwn(stream.streamId)) this.#filledStreams--;
     this.#cache.forget(lastPage);
-  }
-
-  /** The events of `count` positions that follow each other, in a new array. */
-  #records(stream: StreamLog, first: number, count: number): RecordedEvent[] {
-    if (count === 0) return [];
-    let events: RecordedEvent[] | undefined;
-    for (let position = first; position < first + count;) {
-      const page = stream.pageOf(position);
-      const begin = (position - 1) % EVENTS_PER_PAGE;
-      const pageEnd = Math.min(position - begin + EVENTS_PER_PAGE, first + count);
-      const stop = begin + pageEnd - position;
-      if (begin >= page.recordsFrom && stop <= page.recordsTo) {
-        page.wasRead = true;
-        const slice = page.records!.slice(begin, stop) as RecordedEvent[];
-        events = events ? events.concat(slice) : slice;
-        position = pageEnd;
-      } else {
-        events ??= [];
-        for (; position < pageEnd; position++) events.push(this.#record(stream, position));
-      }
-    }
-    return events!;
-  }
-
-  #record(stream: StreamLog, position: number): RecordedEvent {
-    const page = stream.pageOf(position);
-    const place = (position - 1) % EVENTS_PER_PAGE;
-    const cached = page.records?.[place];
-    if (cached) {
-      page.wasRead = true;
-      return cached;
-    }
-    const globalPosition = page.globalPositions[place];
-    const chunk = this.#log.chunkOf(globalPosition);
-    const inChunk = globalPosition - chunk.firstGlobalPosition;
-    const record = recordedEvent({
-      id: this.#idAt(globalPosition),
-      type: this.#types.nameOf(chunk.types[inChunk]),
-      data: chunk.data(inChunk),
-      metadata: chunk.metadata(inChunk),
-      timestamp: chunk.timestamps[inChunk],
-      streamId: stream.streamId,
-      position,
-      globalPosition,
-      recordedAt: chunk.recordedAt[inChunk],
-    });
-    this.#cache.add(page, place, record, chunk.textBytesOf(inChunk));
-    return record;
-  }
-
-  #recordAt(chunk: Chunk, place: number): RecordedEvent {
-    return this.#record(this.#streams[chunk.streams[place]], chunk.positions[place]);
-  }
-
-  #idAt(globalPosition: number): string {
-    const chunk = this.#log.chunkOf(globalPosition);
-    const place = globalPosition - chunk.firstGlobalPosition;
-    return chunk.id(place) ?? this.#ids.idOf(globalPosition, chunk.recordedAt[place]);
   }
 
   #hasType(globalPosition: number, types: readonly Pattern[]): boolean {
@@ -485,7 +457,7 @@ class MemoryEngine implements StorageEngine {
   #infoOf(stream: StreamLog, firstKept: number): StreamInfo {
     const firstPosition = stream.firstPositionFrom(firstKept);
     const eventCount = stream.revision - firstPosition + 1;
-    const timeOf = (position: number) => (eventCount > 0 ? this.#record(stream, position).timestamp : null);
+    const timeOf = (position: number) => (eventCount > 0 ? this.#records.inStream(stream, position).timestamp : null);
     return {
       streamId: stream.streamId,
       eventCount,

@@ -1,20 +1,25 @@
 import type { RecordedEvent } from '../store/event.js';
-import type { StreamPage } from './stream-log.js';
+import { RecordRun } from './record-run.js';
 
 // What a frozen record takes besides its texts: nine fields, two dates, the id, and the objects that JSON.parse made.
 const BYTES_PER_RECORD = 400;
 // A parsed text takes about twice its UTF-8: member values get a header each.
 const BYTES_PER_TEXT_BYTE = 2;
 
+/** Whatever has places for events: a page of a stream, a part of the log. */
+export interface RecordHolder {
+  records: RecordRun | undefined;
+}
+
 /**
  * Keeps the events that were made by reading, up to a number of bytes, so that reading them again is copying an array.
  *
- * When it is full it lets pages go by the clock algorithm (F. J. Corbató, 1968): a page that was read since the hand last
- * passed stays for another round.
+ * When it is full it lets runs of events go by the clock algorithm (F. J. Corbató, 1968): a run that was read since the hand
+ * last passed stays for another round.
  */
 export class RecordCache {
   #bytes = 0;
-  readonly #pages: StreamPage[] = [];
+  readonly #holders: RecordHolder[] = [];
   #hand = 0;
 
   /** @param maxBytes by estimate; 0 keeps nothing */
@@ -25,39 +30,42 @@ export class RecordCache {
   }
 
   /** @param textBytes how many bytes the texts of the event take */
-  add(page: StreamPage, place: number, record: RecordedEvent, textBytes: number): void {
+  add(holder: RecordHolder, place: number, record: RecordedEvent, textBytes: number): void {
     if (this.maxBytes === 0) return;
-    if (page.records?.[place]) return;
-    if (!page.records) this.#pages.push(page);
-    const lengthBefore = page.records?.length ?? 0;
-    page.keep(place, record);
-    page.wasRead = true;
-    const bytes = BYTES_PER_RECORD + BYTES_PER_TEXT_BYTE * textBytes + 8 * (page.records!.length - lengthBefore);
-    page.recordBytes += bytes;
+    if (!holder.records) {
+      holder.records = new RecordRun();
+      this.#holders.push(holder);
+    }
+    const run = holder.records;
+    const lengthBefore = run.length;
+    run.keep(place, record);
+    run.wasRead = true;
+    const bytes = BYTES_PER_RECORD + BYTES_PER_TEXT_BYTE * textBytes + 8 * (run.length - lengthBefore);
+    run.bytes += bytes;
     this.#bytes += bytes;
     while (this.#bytes > this.maxBytes) this.#letOneGo();
   }
 
-  /** Drops the records of a page that is no longer part of its stream. */
-  forget(page: StreamPage): void {
-    if (page.records) this.#drop(this.#pages.indexOf(page));
+  /** Drops the records of what is no longer part of its stream or of the log. */
+  forget(holder: RecordHolder): void {
+    if (holder.records) this.#drop(this.#holders.indexOf(holder));
   }
 
   #letOneGo(): void {
     for (;;) {
-      if (this.#hand >= this.#pages.length) this.#hand = 0;
-      const page = this.#pages[this.#hand];
-      if (!page.wasRead) return this.#drop(this.#hand);
-      page.wasRead = false;
+      if (this.#hand >= this.#holders.length) this.#hand = 0;
+      const run = this.#holders[this.#hand].records!;
+      if (!run.wasRead) return this.#drop(this.#hand);
+      run.wasRead = false;
       this.#hand++;
     }
   }
 
   #drop(index: number): void {
-    const page = this.#pages[index];
-    this.#bytes -= page.recordBytes;
-    page.dropRecords();
-    const last = this.#pages.pop()!;
-    if (index < this.#pages.length) this.#pages[index] = last;
+    const holder = this.#holders[index];
+    this.#bytes -= holder.records!.bytes;
+    holder.records = undefined;
+    const last = this.#holders.pop()!;
+    if (index < this.#holders.length) this.#holders[index] = last;
   }
 }

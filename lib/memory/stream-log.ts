@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../store/event.js';
+import type { RecordRun } from './record-run.js';
 
 /** How many positions of a stream one page covers. */
 export const EVENTS_PER_PAGE = 1_024;
@@ -10,15 +10,8 @@ export class StreamPage {
   globalPositions: Float64Array;
   count = 0;
 
-  /** The events made by reading, each at its place; undefined when none was. */
-  records: (RecordedEvent | undefined)[] | undefined;
-  /** From which place up to which (exclusive) there is a record in every place. */
-  recordsFrom = 0;
-  recordsTo = 0;
-  /** What `records` takes of the memory, by estimate. */
-  recordBytes = 0;
-  /** Whether the records were read since the cache last looked. */
-  wasRead = false;
+  /** The events made by reading; undefined when none was. */
+  records: RecordRun | undefined;
 
   /** @param capacity for how many positions to make room at first */
   constructor(capacity: number) {
@@ -36,22 +29,6 @@ export class StreamPage {
     }
     this.globalPositions[this.count++] = globalPosition;
     return grown;
-  }
-
-  /** Keeps a record at its place. */
-  keep(place: number, record: RecordedEvent): void {
-    const records = (this.records ??= []);
-    while (records.length < place) records.push(undefined);
-    records[place] = record;
-    if (this.recordsFrom === this.recordsTo) this.recordsFrom = this.recordsTo = place;
-    while (records[this.recordsTo]) this.recordsTo++;
-    while (this.recordsFrom > 0 && records[this.recordsFrom - 1]) this.recordsFrom--;
-  }
-
-  dropRecords(): void {
-    this.records = undefined;
-    this.recordsFrom = this.recordsTo = 0;
-    this.recordBytes = 0;
   }
 }
 

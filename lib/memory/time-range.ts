@@ -1,14 +1,28 @@
 import type { TimePlace } from '../store/storage-engine.js';
 import type { Chunk } from './chunk.js';
+import type { EventLog } from './event-log.js';
 
 // Each chunk knows the earliest and the latest time in it and whether its times rise, so a range looks at few chunks and
-// finds its ends by binary search. Chunks whose times do not rise keep a sorted list of their places: 2 bytes an event,
-// made when a range first needs it. A merge over the chunks then gives the order of time, whatever the order of arrival.
+// finds its ends by binary search. Chunks whose times do not rise keep their places sorted by time: 10 bytes an event, made
+// when a range first needs it. A merge over the chunks then gives the order of time, whatever the order of arrival.
 
-/** The part of a chunk that lies in a range, in the order of time. */
+/** Events of one chunk that follow each other in the order of time. */
+export interface Stretch {
+  readonly chunk: Chunk;
+  /** Which place comes at which turn; undefined where the turns are the places. */
+  readonly places: Uint16Array | undefined;
+  /** The first turn. */
+  readonly begin: number;
+  /** The turn after the last one. */
+  readonly end: number;
+}
+
+/** The part of a chunk that lies in a range. */
 interface Run {
   readonly chunk: Chunk;
-  readonly order: Uint16Array | undefined;
+  readonly places: Uint16Array | undefined;
+  /** The time at each turn. */
+  readonly times: Float64Array;
   next: number;
   readonly end: number;
 }
@@ -16,53 +30,61 @@ interface Run {
 /**
  * Visits the events from `from` to `to` (both inclusive) that come after the place `after`, in the order of time.
  *
- * @param visit takes a chunk and a place in it; false ends the walk
+ * @param visit takes the next events; false ends the walk
  * @returns whether the walk came to the end
  */
 export function walkTimeRange(
-  chunks: readonly Chunk[],
+  log: EventLog,
   from: number,
   to: number,
   after: TimePlace | undefined,
-  visit: (chunk: Chunk, place: number) => boolean,
+  visit: (stretch: Stretch) => boolean,
 ): boolean {
   const heap = new RunHeap();
   const begin = after && after.timestamp >= from ? after : { timestamp: from, globalPosition: 0 };
-  for (const chunk of chunks) {
-    if (chunk.count === 0 || chunk.latest < begin.timestamp || chunk.earliest > to) continue;
-    const order = chunk.timeOrder();
-    const next = firstPlaceAfter(chunk, order, begin);
-    const end =
-      chunk.latest <= to ? chunk.count : firstPlaceAfter(chunk, order, { timestamp: to, globalPosition: Infinity });
-    if (next < end) heap.push({ chunk, order, next, end });
+  for (const chunk of log.chunksBetween(begin.timestamp, to)) {
+    const run = runOf(chunk, begin, to);
+    if (run.next < run.end) heap.push(run);
   }
   for (let run = heap.first; run; run = heap.first) {
-    if (!visit(run.chunk, placeOf(run))) return false;
-    run.next++;
+    const { chunk, places, times, next } = run;
+    // Mostly the whole run comes before the others; where they overlap, it is one event at a time.
+    const end = times[run.end - 1] < heap.timeOfSecond ? run.end : next + 1;
+    if (!visit({ chunk, places, begin: next, end })) return false;
+    run.next = end;
     heap.settleFirst();
   }
   return true;
 }
 
-function placeOf(run: Run): number {
-  return run.order ? run.order[run.next] : run.next;
+function runOf(chunk: Chunk, begin: TimePlace, to: number): Run {
+  const order = chunk.timeOrder();
+  const run = { chunk, places: order?.places, times: order?.times ?? chunk.timestamps, next: 0, end: chunk.count };
+  run.next = firstTurn(run, 0, chunk.count, (time, turn) => {
+    if (time !== begin.timestamp) return time > begin.timestamp;
+    return chunk.firstGlobalPosition + placeAt(run.places, turn) > begin.globalPosition;
+  });
+  if (chunk.latest <= to) return run;
+  // A range is mostly short, so its end is near: exponential search (J. L. Bentley, A. C. Yao, 1976).
+  let step = 1;
+  while (run.next + step < chunk.count && run.times[run.next + step] <= to) step *= 2;
+  run.end = firstTurn(run, run.next, Math.min(run.next + step, chunk.count), (time) => time > to);
+  return run;
 }
 
-/** How many places of the chunk, in the order of time, come up to and including `bound`. */
-function firstPlaceAfter(chunk: Chunk, order: Uint16Array | undefined, bound: TimePlace): number {
-  let low = 0;
-  let high = chunk.count;
+/** The first turn from `low` up to `high` that is beyond a bound; `high` when none is. */
+function firstTurn(run: Run, low: number, high: number, isBeyond: (time: number, turn: number) => boolean): number {
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const place = order ? order[middle] : middle;
-    const timestamp = chunk.timestamps[place];
-    const isWithin =
-      timestamp < bound.timestamp ||
-      (timestamp === bound.timestamp && chunk.firstGlobalPosition + place <= bound.globalPosition);
-    if (isWithin) low = middle + 1;
-    else high = middle;
+    if (isBeyond(run.times[middle], middle)) high = middle;
+    else low = middle + 1;
   }
   return low;
+}
+
+/** Which place comes at a turn. */
+export function placeAt(places: Uint16Array | undefined, turn: number): number {
+  return places ? places[turn] : turn;
 }
 
 /** A binary heap of runs: the one with the earliest next event comes first. */
@@ -71,6 +93,13 @@ class RunHeap {
 
   get first(): Run | undefined {
     return this.#runs[0];
+  }
+
+  /** When the next event of any other run happened; Infinity when there is no other. */
+  get timeOfSecond(): number {
+    const runs = this.#runs;
+    const left = runs.length > 1 ? timeOf(runs[1]) : Infinity;
+    return runs.length > 2 ? Math.min(left, timeOf(runs[2])) : left;
   }
 
   push(run: Run): void {
@@ -105,7 +134,11 @@ class RunHeap {
   }
 }
 
+function timeOf(run: Run): number {
+  return run.times[run.next];
+}
+
 function isBefore(a: Run, b: Run): boolean {
-  const difference = a.chunk.timestamps[placeOf(a)] - b.chunk.timestamps[placeOf(b)];
+  const difference = timeOf(a) - timeOf(b);
   return difference === 0 ? a.chunk.firstGlobalPosition < b.chunk.firstGlobalPosition : difference < 0;
 }

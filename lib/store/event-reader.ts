@@ -6,12 +6,13 @@ import type { MetricsCollector, ReadMeasurement } from './metrics-collector.js';
 import { checkMembers } from './known-members.js';
 import type { ReadAllOptions, ReadAllResult, ReadOptions, ReadTimeRangeOptions } from './read-request.js';
 import type {
+  LogPage,
   ReadAllRequest,
   ReadStreamRequest,
   ReadTimeRangeRequest,
   StorageEngine,
   StreamPage,
-  TimePlace,
+  TimeRangePage,
 } from './storage-engine.js';
 import type { StoreGate } from './store-gate.js';
 
@@ -22,7 +23,7 @@ const READ_OPTIONS = {
   readTimeRange: ['filter', 'limit', 'signal'],
 };
 
-const FROM_START = { after: 0, limit: 0, direction: 'forward', filter: undefined } as const;
+type RangeRequest = Omit<ReadTimeRangeRequest, 'upTo' | 'after'>;
 
 /**
  * Answers checked read requests: page after page until enough events were found, counted and measured.
@@ -56,42 +57,74 @@ export class EventReader {
 
   /** @throws {OperationAbortedError} between two pages */
   all(options: ReadAllOptions, request: () => ReadAllRequest): MaybePromise<ReadAllResult> {
-    return this.#measured('readAll', options, request, async (checked) => {
-      const events: RecordedEvent[] = [];
-      let { after } = checked;
-      for (;;) {
-        const page = await this.engine.readAll({ ...checked, after, limit: checked.limit - events.length });
-        addTo(events, page.events);
-        after = page.globalPosition;
-        if (page.isEnd || events.length >= checked.limit) {
-          // A read that began at the end and found nothing has looked as far as the log goes.
-          return { events, globalPosition: Number.isFinite(after) ? after : page.head, isEnd: page.isEnd };
-        }
-        throwIfAborted('readAll', options.signal);
-      }
+    return this.#measured('readAll', options, request, (checked) => {
+      const page = this.engine.readAll(checked);
+      if (isPromise(page)) return page.then((answer) => this.#completeLog(answer, checked, options.signal));
+      return this.#completeLog(page, checked, options.signal);
     });
   }
 
   /** @throws {OperationAbortedError} between two pages */
-  async timeRange(
+  timeRange(
     options: ReadTimeRangeOptions,
-    request: () => Omit<ReadTimeRangeRequest, 'upTo'>,
-  ): Promise<RecordedEvent[]> {
-    const { events } = await this.#measured('readTimeRange', options, request, async (checked) => {
-      const events: RecordedEvent[] = [];
+    request: () => RangeRequest,
+  ): MaybePromise<{ readonly events: RecordedEvent[] }> {
+    return this.#measured('readTimeRange', options, request, (checked) => {
       // What is appended between two pages may have happened before what was read: it does not belong to this view.
-      const { head: upTo } = await this.engine.readAll({ ...FROM_START, recordedSince: checked.recordedSince });
-      let after: TimePlace | undefined;
-      do {
-        throwIfAborted('readTimeRange', options.signal);
-        const limit = checked.limit - events.length;
-        const page = await this.engine.readTimeRange({ ...checked, after, upTo, limit });
-        addTo(events, page.events);
-        after = page.next;
-      } while (after && events.length < checked.limit);
-      return { events };
+      const { recordedSince } = checked;
+      const end = this.engine.readAll({ after: 0, limit: 0, direction: 'forward', filter: undefined, recordedSince });
+      if (isPromise(end)) return end.then(({ head }) => this.#rangeUpTo(head, checked, options.signal));
+      return this.#rangeUpTo(end.head, checked, options.signal);
     });
-    return events;
+  }
+
+  #rangeUpTo(
+    upTo: number,
+    { from, to, limit, filter, recordedSince }: RangeRequest,
+    signal: AbortSignal | undefined,
+  ): MaybePromise<{ readonly events: RecordedEvent[] }> {
+    throwIfAborted('readTimeRange', signal);
+    const request = { from, to, after: undefined, upTo, limit, filter, recordedSince };
+    const page = this.engine.readTimeRange(request);
+    if (isPromise(page) || (page.next && page.events.length < limit)) return this.#readRangeOn(page, request, signal);
+    return page;
+  }
+
+  async #readRangeOn(
+    first: MaybePromise<TimeRangePage>,
+    request: ReadTimeRangeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly events: RecordedEvent[] }> {
+    const { events, next } = await first;
+    for (let after = next; after && events.length < request.limit;) {
+      throwIfAborted('readTimeRange', signal);
+      const page = await this.engine.readTimeRange({ ...request, after, limit: request.limit - events.length });
+      addTo(events, page.events);
+      after = page.next;
+    }
+    return { events };
+  }
+
+  #completeLog(page: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): MaybePromise<ReadAllResult> {
+    const { events, globalPosition, head, isEnd } = page;
+    if (!isEnd && events.length < request.limit) return this.#readLogOn(page, request, signal);
+    // A read that began at the end and found nothing has looked as far as the log goes.
+    return { events, globalPosition: Number.isFinite(globalPosition) ? globalPosition : head, isEnd };
+  }
+
+  async #readLogOn(first: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): Promise<ReadAllResult> {
+    const { events } = first;
+    let page = first;
+    while (!page.isEnd && events.length < request.limit) {
+      throwIfAborted('readAll', signal);
+      page = await this.engine.readAll({
+        ...request,
+        after: page.globalPosition,
+        limit: request.limit - events.length,
+      });
+      addTo(events, page.events);
+    }
+    return this.#completeLog({ ...page, events }, request, signal);
   }
 
   #completeStream(

@@ -372,13 +372,17 @@ export class EventStore {
    * @throws {ValidationError | OperationAbortedError | StoreClosedError}
    */
   async readTimeRange(from?: Time, to?: Time, options: ReadTimeRangeOptions = {}): Promise<RecordedEvent[]> {
-    return this.#reader.timeRange(options, () => ({
-      ...toRange(from, to),
-      after: undefined,
-      limit: toLimit(options.limit ?? 0),
-      filter: toFilter(options.filter),
-      recordedSince: this.#retention(),
-    }));
+    const page = this.#reader.timeRange(options, () => {
+      const range = toRange(from, to);
+      return {
+        from: range.from,
+        to: range.to,
+        limit: toLimit(options.limit ?? 0),
+        filter: toFilter(options.filter),
+        recordedSince: this.#retention(),
+      };
+    });
+    return isPromise(page) ? (await page).events : page.events;
   }
 
   /**

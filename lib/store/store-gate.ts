@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { StoreClosedError } from './errors.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
 
@@ -19,7 +20,10 @@ export class StoreGate {
   constructor(
     private readonly storeName: string,
     private readonly start: () => MaybePromise<void>,
-  ) {}
+  ) {
+    // Every replay that pauses listens to it, and Node takes more than ten listeners for a leak.
+    setMaxListeners(0, this.#closing.signal);
+  }
 
   /** Whether a call may go ahead without waiting. */
   get isOpen(): boolean {

@@ -15,7 +15,7 @@ export type Time = Date | number | string;
  * @throws {ValidationError} when it is no valid `Date`, no number of milliseconds and no ISO 8601 text
  */
 export function toTime(time: unknown, field: string): number {
-  const isTime = types.isDate(time) || typeof time === 'number' || (typeof time === 'string' && isIsoText(time));
+  const isTime = typeof time === 'number' || types.isDate(time) || (typeof time === 'string' && isIsoText(time));
   const ms = isTime ? new Date(time).getTime() : NaN;
   if (Number.isNaN(ms)) {
     throw new ValidationError(
