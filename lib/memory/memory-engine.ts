@@ -311,7 +311,7 @@ class MemoryEngine implements StorageEngine {
         const first = step > 0 ? place : place - count + 1;
         const more = this.#records.ofChunk(chunk, first, first + count);
         if (step < 0) more.reverse();
-        events = events.length === 0 ? more : events.concat(more);
+        events = joined(events, more);
         position += count * step;
       } else {
         if (memory.admits(chunk, place)) events.push(this.#records.inChunk(chunk, place));
@@ -334,7 +334,7 @@ class MemoryEngine implements StorageEngine {
       if (isWhole && (!memory || memory.admitsAll(chunk))) {
         turn = Math.min(end, begin + limit - events.length, begin + MOST_EVENTS_LOOKED_AT - looked);
         const more = this.#records.ofStretch({ chunk, places, begin, end: turn });
-        events = events.length === 0 ? more : events.concat(more);
+        events = joined(events, more);
       } else {
         const most = MOST_EVENTS_LOOKED_AT - looked;
         for (; turn < end && turn - begin < most && events.length < limit; turn++) {
@@ -467,6 +467,13 @@ class MemoryEngine implements StorageEngine {
       lastPosition: stream.revision,
     };
   }
+}
+
+/** Both arrays in one of them. Joining a thousand small ones costs no more than joining a few. */
+function joined(events: RecordedEvent[], more: RecordedEvent[]): RecordedEvent[] {
+  if (events.length === 0) return more;
+  for (const event of more) events.push(event);
+  return events;
 }
 
 /** Whether a stream is one of the store's own. */

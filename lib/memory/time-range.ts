@@ -47,9 +47,8 @@ export function walkTimeRange(
     if (run.next < run.end) heap.push(run);
   }
   for (let run = heap.first; run; run = heap.first) {
-    const { chunk, places, times, next } = run;
-    // Mostly the whole run comes before the others; where they overlap, it is one event at a time.
-    const end = times[run.end - 1] < heap.timeOfSecond ? run.end : next + 1;
+    const { chunk, places, next } = run;
+    const end = endOfStretch(run, heap.second);
     if (!visit({ chunk, places, begin: next, end })) return false;
     run.next = end;
     heap.settleFirst();
@@ -65,11 +64,25 @@ function runOf(chunk: Chunk, begin: TimePlace, to: number): Run {
     return chunk.firstGlobalPosition + placeAt(run.places, turn) > begin.globalPosition;
   });
   if (chunk.latest <= to) return run;
-  // A range is mostly short, so its end is near: exponential search (J. L. Bentley, A. C. Yao, 1976).
-  let step = 1;
-  while (run.next + step < chunk.count && run.times[run.next + step] <= to) step *= 2;
-  run.end = firstTurn(run, run.next, Math.min(run.next + step, chunk.count), (time) => time > to);
+  run.end = nearTurn(run, (time) => time > to);
   return run;
+}
+
+/** The first turn of the first run that comes after the next event of the second. */
+function endOfStretch(run: Run, second: Run | undefined): number {
+  if (!second) return run.end;
+  const time = timeOf(second);
+  const isFirstOfEquals = run.chunk.firstGlobalPosition < second.chunk.firstGlobalPosition;
+  const isBeyond = isFirstOfEquals ? (at: number) => at > time : (at: number) => at >= time;
+  // Mostly the whole run comes before the others.
+  return isBeyond(run.times[run.end - 1]) ? nearTurn(run, isBeyond) : run.end;
+}
+
+/** `firstTurn` after the next one, where it is probably near: exponential search (J. L. Bentley, A. C. Yao, 1976). */
+function nearTurn(run: Run, isBeyond: (time: number) => boolean): number {
+  let step = 1;
+  while (run.next + step < run.end && !isBeyond(run.times[run.next + step])) step *= 2;
+  return firstTurn(run, run.next + (step >>> 1), Math.min(run.next + step, run.end), isBeyond);
 }
 
 /** The first turn from `low` up to `high` that is beyond a bound; `high` when none is. */
@@ -95,11 +108,10 @@ class RunHeap {
     return this.#runs[0];
   }
 
-  /** When the next event of any other run happened; Infinity when there is no other. */
-  get timeOfSecond(): number {
-    const runs = this.#runs;
-    const left = runs.length > 1 ? timeOf(runs[1]) : Infinity;
-    return runs.length > 2 ? Math.min(left, timeOf(runs[2])) : left;
+  /** The run that would be first without the first one. */
+  get second(): Run | undefined {
+    const [, left, right] = this.#runs;
+    return right && isBefore(right, left) ? right : left;
   }
 
   push(run: Run): void {
