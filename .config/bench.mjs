@@ -1,13 +1,19 @@
 // npm run bench [-- <what to measure>]: bench/ keeps its own pinned packages, installed when first needed.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 process.chdir(join(import.meta.dirname, '..'));
 
 run(process.execPath, ['.config/build.mjs', '--if-stale']);
-if (!existsSync('bench/node_modules')) npm(['ci']);
+if (!isInstalled()) npm(['ci']);
 npm(['run', 'bench', '--', ...process.argv.slice(2)]);
+
+/** npm writes this file last; an older one was written for another lockfile. */
+function isInstalled() {
+  const installed = 'bench/node_modules/.package-lock.json';
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync('bench/package-lock.json').mtimeMs;
+}
 
 function npm(args) {
   // On Windows npm is a script, which only a shell can start.

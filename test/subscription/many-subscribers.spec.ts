@@ -45,6 +45,26 @@ it('a thousand subscribers all get all their events, in order', async () => {
   await Promise.all(subscribers.map(({ reader }) => reader.ended));
 });
 
+it('ten thousand subscribers all get all events as they come, in order', async () => {
+  const store = await openTestStore();
+  const received = Array.from({ length: 10_000 }, () => ({ next: 1, isInOrder: true }));
+  for (const subscriber of received) {
+    store
+      .subscribe('ticks', END)
+      .asObservable()
+      .subscribe(({ data }) => {
+        subscriber.isInOrder &&= data === subscriber.next;
+        subscriber.next++;
+      });
+  }
+
+  for (let number = 1; number <= 20; number++) await store.append('ticks', numbered(number, number));
+  while (received.some(({ next }) => next <= 20)) await settled();
+
+  expect(received.every(({ next, isInOrder }) => next === 21 && isInOrder)).toBe(true);
+  expect((await store.stats()).subscriptionsActive).toBe(10_000);
+});
+
 it('a thousand subscribers cost no timer and no listener on the process', async () => {
   const store = await openTestStore();
   const timersBefore = activeTimers();

@@ -21,9 +21,9 @@ export class DayReplay implements BeforeApplicationShutdown {
    *
    * @param day in UTC, such as `2018-02-06`
    */
-  async quakesOf(day: string): Promise<RecordedEvent<Earthquake>[]> {
+  async quakesOf(day: string, options: ReplayOptions = {}): Promise<RecordedEvent<Earthquake>[]> {
     const quakes: RecordedEvent<Earthquake>[] = [];
-    for await (const event of this.#replay(day)) quakes.push(event as RecordedEvent<Earthquake>);
+    for await (const event of this.#replay(day, options)) quakes.push(event as RecordedEvent<Earthquake>);
     return quakes;
   }
 

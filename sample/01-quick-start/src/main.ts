@@ -6,6 +6,7 @@ import { DayReplay } from './day-replay.service.js';
 import { EarthquakeImporter } from './earthquake-importer.service.js';
 import { readEarthquakes } from './earthquake.js';
 import { MagnitudeSummary } from './magnitude-summary.js';
+import { withProgressBar } from './progress-bar.js';
 import {
   count,
   describeBusiest,
@@ -70,7 +71,7 @@ async function report(): Promise<void> {
   console.log('The busiest regions:');
   console.log(`${describeBusiest(streams)}\n`);
 
-  const quakes = await app.get(DayReplay).quakesOf(DAY);
+  const quakes = await withProgressBar(DAY, (options) => app.get(DayReplay).quakesOf(DAY, options));
   console.log(`Replayed ${DAY}: ${quakes.length} quakes, in the order they happened.`);
   console.log(`${describeDay(quakes)}\n`);
 
