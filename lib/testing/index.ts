@@ -1,3 +1,5 @@
+export { describeStorageEngine, type ConformanceOptions, type TestRunner } from './engine-conformance.js';
+export { faultyEngine, InjectedFaultError, type EngineVerb, type Fault, type FaultyEngine } from './faulty-engine.js';
 export { ManualClock, type ManualClockOptions } from './manual-clock.js';
 export { RecordedEvents, type NextEventOptions } from './recorded-events.js';
 export { whenSettled, type ProviderSource } from './when-settled.js';

@@ -1,0 +1,63 @@
+import type { Clock } from '../../store/clock.js';
+
+// Taken before a test can put fake timers in their place: the suite waits for engines whose time nobody can fake.
+const { setTimeout, clearTimeout } = globalThis;
+
+interface Timer {
+  readonly callback: () => void;
+  readonly dueAt: number;
+  node: NodeJS.Timeout;
+}
+
+/**
+ * A clock that goes on by itself and can be pushed forward and back.
+ *
+ * An engine may wait for a timer of its store, which a clock that stands still would never call; or it may take the time
+ * from a server, which no test can move. Cases are written so that both are right.
+ */
+export class LivingClock implements Clock {
+  #shift = 0;
+  readonly #timers = new Set<Timer>();
+
+  now(): number {
+    return Date.now() + this.#shift;
+  }
+
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+
+  setTimer(callback: () => void, delayMs: number): () => void {
+    const timer: Timer = { callback, dueAt: this.now() + delayMs, node: undefined as unknown as NodeJS.Timeout };
+    this.#timers.add(timer);
+    this.#arm(timer);
+    return () => {
+      clearTimeout(timer.node);
+      this.#timers.delete(timer);
+    };
+  }
+
+  /** Moves on, and calls what has come due; a negative number moves back. */
+  push(ms: number): void {
+    this.#shift += ms;
+    for (const timer of this.#timers) {
+      clearTimeout(timer.node);
+      this.#arm(timer);
+    }
+  }
+
+  #arm(timer: Timer): void {
+    const call = (): void => {
+      if (this.#timers.delete(timer)) timer.callback();
+    };
+    // Node turns a longer delay into one millisecond (Node.js, "Timers", setTimeout).
+    timer.node = setTimeout(call, Math.min(Math.max(0, timer.dueAt - this.now()), 2 ** 31 - 1));
+    // A test process must be able to end although an engine waits.
+    timer.node.unref();
+  }
+}
+
+/** Waits in real time, for what nobody can push. */
+export function realTime(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}
