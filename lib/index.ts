@@ -25,7 +25,11 @@ export {
 } from './store/errors.js';
 export { CompiledFilter, Pattern, type EventFilter } from './store/event-filter.js';
 export { createEventId } from './store/event-id.js';
-export { DEFAULT_EVENT_STORE_OPTIONS, type EventStoreOptions } from './store/event-store-options.js';
+export {
+  DEFAULT_EVENT_STORE_OPTIONS,
+  type EventStoreOptions,
+  type RetentionOptions,
+} from './store/event-store-options.js';
 export { EventStore, type AppendOptions, type AppendResult } from './store/event-store.js';
 export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/event.js';
 export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/expected-revision.js';

@@ -20,6 +20,8 @@ import { StreamEventCaller, type HandlerHost } from './stream-event.caller.js';
 export interface StreamEventHandler {
   /** The durable name, or else the class and the method. */
   readonly name: string;
+  /** The class and the method, for messages. */
+  readonly place: string;
   readonly store: EventStore;
   readonly target: SubscriptionTarget;
   /** Undefined for a live handler that begins with what is appended since the application started. */
@@ -87,7 +89,9 @@ export class StreamEventExplorer {
       checkStart(from ?? START, checkTarget(target));
       const store = this.#storeOf(options.store, place, host);
       const name = checked.durable ?? place;
-      return store && { name, store, target, from, options: checked, handle: this.caller.callerOf(host, method) };
+      return (
+        store && { name, place, store, target, from, options: checked, handle: this.caller.callerOf(host, method) }
+      );
     } catch (error) {
       if (error instanceof EventStoreError) throw misuse(place, error.message, error);
       throw error;
@@ -125,6 +129,7 @@ function uniqueName(
   return `${name}#${number}`;
 }
 
-function misuse(place: string, problem: string, cause?: Error): ValidationError {
+/** What is wrong with a decorator, by the class and the method that it stands on. */
+export function misuse(place: string, problem: string, cause?: Error): ValidationError {
   return new ValidationError(`@OnStreamEvent on ${place}`, problem, { cause });
 }

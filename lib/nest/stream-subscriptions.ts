@@ -1,10 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ValidationError } from '../store/errors.js';
 import { DeadLetterBox } from '../subscription/dead-letter-box.js';
 import { EventConsumer, type ConsumerState } from '../subscription/event-consumer.js';
 import type { EventStore } from '../store/event-store.js';
 import { liveStart } from './live-start.js';
-import type { StreamEventHandler } from './stream-event.explorer.js';
+import { EventStoreRegistry } from './event-store.registry.js';
+import { misuse, type StreamEventHandler } from './stream-event.explorer.js';
 
 /** How a handler is doing. */
 export interface StreamSubscriptionStatus {
@@ -31,6 +32,8 @@ export class StreamSubscriptions {
   readonly #deadLetters = new Map<EventStore, DeadLetterBox>();
   #makeReady!: () => void;
   readonly #isReady = new Promise<void>((resolve) => (this.#makeReady = resolve));
+
+  constructor(@Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry) {}
 
   /** How every handler is doing, in the order they were found. */
   list(): Promise<StreamSubscriptionStatus[]> {
@@ -70,6 +73,24 @@ export class StreamSubscriptions {
     await Promise.all([...this.#consumers.values()].map((consumer) => consumer.settled()));
   }
 
+  /**
+   * Removes the checkpoint of a durable handler that the application has no more, in all of its stores: retention does not
+   * wait for it any longer, and a handler of this name begins anew. Its dead letters stay.
+   *
+   * @returns whether there was one
+   * @throws {ValidationError} when the application has a handler of this name
+   */
+  async forget(name: string): Promise<boolean> {
+    if (this.#consumers.has(name)) {
+      throw new ValidationError(
+        'name',
+        `"${name}" is a handler of this application: take it out before you forget it.`,
+      );
+    }
+    const removals = this.registry.all().map((store) => store.removeCheckpoint(name));
+    return (await Promise.all(removals)).includes(true);
+  }
+
   /** @internal */
   consumer(name: string): EventConsumer {
     const consumer = this.#consumers.get(name);
@@ -93,7 +114,16 @@ export class StreamSubscriptions {
       const start = from ?? (await liveStart(store, target));
       this.#consumers.set(name, new EventConsumer({ ...handler, from: start, deadLetters }));
     }
-    await Promise.all([...this.#consumers.values()].map((consumer) => consumer.open()));
+    await Promise.all(handlers.map((handler) => this.#openOne(handler)));
+  }
+
+  async #openOne({ name, place }: StreamEventHandler): Promise<void> {
+    try {
+      await this.consumer(name).open();
+    } catch (error) {
+      if (error instanceof ValidationError) throw misuse(place, error.message, error);
+      throw error;
+    }
   }
 
   /** @internal Begins to call the handlers. */

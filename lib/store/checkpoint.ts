@@ -3,8 +3,18 @@
  * handler's name.
  */
 export interface Checkpoint {
+  /**
+   * What `position` and `ahead` count in: the one stream of the handler's target, by its id, or null for the whole log.
+   * Missing in what was kept before this was noted.
+   */
+  readonly streamId?: string | null;
   /** Every event up to this position was dealt with: a position in its stream, or in the whole log. */
   readonly position: number;
+  /**
+   * A place in the whole log up to which nothing is left to do, in parked streams neither: retention may remove the events
+   * up to here. Missing in what was kept before this was noted.
+   */
+  readonly globalPosition?: number;
   /** Positions beyond `position` that were dealt with too, because other streams were faster; rising. */
   readonly ahead: readonly number[];
   /** How often the handling of an event was begun, for events that failed or may have ended the process. */
@@ -20,6 +30,8 @@ export interface ParkedStream {
   readonly streamId: string;
   /** The last position of the stream that was dealt with. */
   readonly handledTo: number;
+  /** Where the event at `handledTo` lies in the whole log. Missing in what was kept before this was noted. */
+  readonly globalPosition?: number;
   /** The last position of the stream that was passed over while it waits. */
   readonly skippedTo: number;
 }

@@ -25,6 +25,9 @@ export interface EventStoreOptions {
    */
   readonly retentionDuration?: Duration;
 
+  /** What retention waits for, besides the time. */
+  readonly retention?: RetentionOptions;
+
   /**
    * Gets the events that are about to be removed by retention, oldest first, at most 1 000 at a time; to archive them,
    * for example. If it throws or rejects, none of them is removed, and the next sweep hands them over again.
@@ -56,12 +59,22 @@ export interface EventStoreOptions {
   readonly clock?: Clock;
 }
 
+export interface RetentionOptions {
+  /**
+   * Whether events stay, and can be read, until every durable handler has dealt with them, however old they are. A handler
+   * that the application has no more holds them for ever, until it is forgotten: `StreamSubscriptions.forget`. Default
+   * false.
+   */
+  readonly keepForDurable?: boolean;
+}
+
 /** The value of every option that was left out, except `engine`. Durations are in milliseconds. */
 export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
   name: 'memory-store',
   maxEventsPerStream: 100_000,
   maxStreams: 10_000,
   retentionDuration: 0,
+  retention: Object.freeze({ keepForDurable: false }),
   snapshotInterval: 3_600_000,
   shutdownTimeoutMs: 10_000,
   metricsCollector: Object.freeze<MetricsCollector>({}),
@@ -75,6 +88,7 @@ export interface CheckedEventStoreOptions {
   readonly maxEventsPerStream: number;
   readonly maxStreams: number;
   readonly retentionDurationMs: number;
+  readonly keepForDurable: boolean;
   readonly snapshotIntervalMs: number;
   readonly shutdownTimeoutMs: number;
   readonly onExpire: EventStoreOptions['onExpire'];
@@ -104,6 +118,7 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     maxEventsPerStream: toMaximum(all.maxEventsPerStream, 'maxEventsPerStream'),
     maxStreams: toMaximum(all.maxStreams, 'maxStreams'),
     retentionDurationMs: toMilliseconds(all.retentionDuration, 'retentionDuration'),
+    keepForDurable: checkRetention(all.retention),
     snapshotIntervalMs: toMilliseconds(all.snapshotInterval, 'snapshotInterval'),
     shutdownTimeoutMs: toMilliseconds(all.shutdownTimeoutMs, 'shutdownTimeoutMs'),
     onExpire,
@@ -111,6 +126,14 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     logger,
     clock: withMethods(all.clock, 'clock', ['now', 'setTimer']),
   };
+}
+
+function checkRetention(retention: RetentionOptions): boolean {
+  checkMembers(retention, 'retention', ['keepForDurable']);
+  const { keepForDurable = DEFAULT_EVENT_STORE_OPTIONS.retention.keepForDurable } = retention;
+  if (typeof keepForDurable !== 'boolean')
+    throw new ValidationError('retention.keepForDurable', `${shown(keepForDurable)} is neither true nor false.`);
+  return keepForDurable;
 }
 
 function toMaximum(limit: unknown, field: string): number {

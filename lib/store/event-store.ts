@@ -39,6 +39,7 @@ import {
   toRange,
 } from './read-request.js';
 import { Replay, type ReplayOptions } from './replay.js';
+import { RetentionBound } from './retention-bound.js';
 import { RetentionSweeper } from './retention-sweeper.js';
 import type { AppendAnswer, EventToAppend, SnapshotRequest, StorageEngine, TimePlace } from './storage-engine.js';
 import type { Time } from './time.js';
@@ -90,6 +91,7 @@ export class EventStore {
   readonly #engine: StorageEngine;
   readonly #options: CheckedEventStoreOptions;
   readonly #signal = new AppendSignal();
+  readonly #retentionBound: RetentionBound;
   readonly #sweeper: RetentionSweeper;
   readonly #subscriptions: SubscriptionRegistry;
   readonly #gate: StoreGate;
@@ -118,9 +120,11 @@ export class EventStore {
     this.#engine = engine;
     this.#gate = new StoreGate(options.name, () => this.#start());
     this.#reader = new EventReader(options.name, engine, this.#gate, options.metricsCollector);
+    this.#retentionBound = new RetentionBound(engine, options);
     this.#sweeper = new RetentionSweeper(
       engine,
       options,
+      this.#retentionBound,
       () => this.#retention(),
       () => this.#replaysInUse(),
     );
@@ -170,6 +174,8 @@ export class EventStore {
   /** @internal Keeps the checkpoint of a durable handler. */
   async saveCheckpoint(name: string, checkpoint: Checkpoint): Promise<void> {
     await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint));
+    // From its first checkpoint on, retention waits for it.
+    if (this.#retentionBound.lacks(name)) await this.#gate.call(() => this.#retentionBound.renew());
   }
 
   /**
@@ -189,6 +195,7 @@ export class EventStore {
     const limits = { maxEventsPerStream, maxStreams };
     await this.#engine.open({ storeName: name, clock, logger, onBackgroundFailure, ...limits });
     if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
+    if (this.#options.keepForDurable) await this.#retentionBound.renew();
     this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
     this.#sweeper.start();
     this.#scheduleSnapshot();
@@ -598,10 +605,20 @@ export class EventStore {
     return isPromise(page) ? page.then(({ head }) => head) : page.head;
   }
 
+  /** @internal Forgets the checkpoint of a durable handler. @returns whether there was one */
+  async removeCheckpoint(name: string): Promise<boolean> {
+    const hadOne = (await this.loadCheckpoint(name)) !== undefined;
+    if (hadOne) await this.#gate.call(() => this.#engine.removeCheckpoint(name));
+    return hadOne;
+  }
+
   /** Since when events must have been recorded to be seen. It never goes back, so that what was hidden stays hidden. */
   #retention(): number {
     const { retentionDurationMs, clock } = this.#options;
-    if (retentionDurationMs > 0) this.#recordedSince = Math.max(this.#recordedSince, clock.now() - retentionDurationMs);
+    if (retentionDurationMs > 0) {
+      const expiredBefore = Math.min(clock.now() - retentionDurationMs, this.#retentionBound.neededSince);
+      this.#recordedSince = Math.max(this.#recordedSince, expiredBefore);
+    }
     return this.#recordedSince;
   }
 

@@ -2,6 +2,7 @@ import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { messageOf, stackOf } from './error-text.js';
 import { EventLoopTurn } from './event-loop-turn.js';
 import type { RecordedEvent } from './event.js';
+import type { RetentionBound } from './retention-bound.js';
 import type { StorageEngine } from './storage-engine.js';
 
 const SWEEPS_PER_PERIOD = 10;
@@ -27,12 +28,14 @@ export class RetentionSweeper {
   #hasStopped = false;
 
   /**
+   * @param bound how far it may go
    * @param retainedSince when events must have been recorded to be kept, in milliseconds since 1970
    * @param watchers who is to be told what is removed
    */
   constructor(
     private readonly engine: StorageEngine,
     private readonly options: CheckedEventStoreOptions,
+    private readonly bound: RetentionBound,
     private readonly retainedSince: () => number,
     private readonly watchers: () => readonly RemovalWatcher[],
   ) {}
@@ -74,11 +77,16 @@ export class RetentionSweeper {
 
   async #removeExpired(): Promise<number> {
     if (this.options.retentionDurationMs === 0) return 0;
-    const recordedBefore = this.retainedSince();
+    const renewing = this.bound.renew();
+    if (renewing) await renewing;
+    const { upTo } = this.bound;
+    // What can still be seen but lies before the bound is needed by nobody, and goes too.
+    const { clock, retentionDurationMs } = this.options;
+    const recordedBefore = Math.max(this.retainedSince(), clock.now() - retentionDurationMs);
     const turn = new EventLoopTurn();
     let total = 0;
     while (!this.#hasStopped) {
-      const removed = await this.#removeSome(recordedBefore);
+      const removed = await this.#removeSome(recordedBefore, upTo);
       if (removed === 0) break;
       total += removed;
       this.removed += removed;
@@ -88,11 +96,10 @@ export class RetentionSweeper {
     return total;
   }
 
-  async #removeSome(recordedBefore: number): Promise<number> {
+  async #removeSome(recordedBefore: number, upTo: number): Promise<number> {
     const { onExpire } = this.options;
     const watchers = this.watchers();
-    if (!onExpire && watchers.length === 0)
-      return this.engine.trim({ recordedBefore, upTo: Infinity, limit: EVENTS_PER_STEP });
+    if (!onExpire && watchers.length === 0) return this.engine.trim({ recordedBefore, upTo, limit: EVENTS_PER_STEP });
     const { events } = await this.engine.readAll({
       after: 0,
       limit: EVENTS_PER_STEP,
@@ -100,7 +107,9 @@ export class RetentionSweeper {
       filter: undefined,
       recordedSince: -Infinity,
     });
-    const expired = events.filter((event) => event.recordedAt.getTime() < recordedBefore);
+    const expired = events.filter(
+      ({ recordedAt, globalPosition }) => recordedAt.getTime() < recordedBefore && globalPosition <= upTo,
+    );
     if (expired.length === 0) return 0;
     await onExpire?.(expired);
     for (const watcher of watchers) watcher.noteRemoved(expired);

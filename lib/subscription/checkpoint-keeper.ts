@@ -3,6 +3,11 @@ import type { Clock } from '../store/clock.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 
 const RETRY_AFTER_MS = 1_000;
+/**
+ * How long it may stay unsaved that there was nothing for the handler up to some place. Until then retention may wait for
+ * it in vain, and a restart would look there once more; a handler of rare events is not to write all the time.
+ */
+const PASSED_INTERVAL_MS = 60_000;
 
 /**
  * Saves a checkpoint now and then: after a number of changes, or some time after the first of them.
@@ -13,7 +18,9 @@ const RETRY_AFTER_MS = 1_000;
 export class CheckpointKeeper {
   #unsaved = 0;
   #saving: Promise<void> | undefined;
+  #hasPassed = false;
   #cancelTimer: (() => void) | undefined;
+  #cancelPassedTimer: (() => void) | undefined;
   #waiting: (() => void)[] = [];
   #isClosed = false;
 
@@ -37,6 +44,14 @@ export class CheckpointKeeper {
     this.#unsaved++;
     if (!this.isFull) this.#saveIn(this.intervalMs);
     else if (!this.#saving) void this.#saveInBackground();
+  }
+
+  /** Says that there was nothing to deal with up to a further place. */
+  passed(): void {
+    if (this.#isClosed) return;
+    this.#hasPassed = true;
+    const save = (): void => void this.#saveInBackground();
+    this.#cancelPassedTimer ??= this.clock.setTimer(save, PASSED_INTERVAL_MS, { background: true });
   }
 
   /** Whether as many changes are unsaved as may be. */
@@ -77,11 +92,14 @@ export class CheckpointKeeper {
 
   async #saveOnce(): Promise<void> {
     const saved = this.#unsaved;
+    const savesPassing = this.#hasPassed;
+    this.#hasPassed = false;
     this.#endTimer();
     try {
       await this.#write();
     } catch (error) {
       this.#saving = undefined;
+      this.#hasPassed ||= savesPassing;
       this.#retryLater(error);
       throw error;
     }
@@ -99,7 +117,7 @@ export class CheckpointKeeper {
   }
 
   #retryLater(error: unknown): void {
-    if (this.#unsaved === 0 || this.#isClosed) return;
+    if ((this.#unsaved === 0 && !this.#hasPassed) || this.#isClosed) return;
     this.onFailure(error);
     this.#endTimer();
     this.#saveIn(RETRY_AFTER_MS);
@@ -108,6 +126,8 @@ export class CheckpointKeeper {
   #endTimer(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    this.#cancelPassedTimer?.();
+    this.#cancelPassedTimer = undefined;
   }
 
   #makeRoom(): void {

@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../store/checkpoint.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { HandlerFailedError, HandlerStoppedError } from '../store/errors.js';
+import { HandlerFailedError, HandlerStoppedError, ValidationError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import { checkTarget } from '../store/subscription-target.js';
@@ -62,7 +62,8 @@ export class EventConsumer {
   readonly name: string;
 
   readonly #parts: ConsumerParts;
-  readonly #isOneStream: boolean;
+  /** The one stream that it is for, whose positions it counts in; undefined when it counts in the whole log. */
+  readonly #streamId: string | undefined;
   readonly #attempts: EventAttempts;
   readonly #parked: ParkedStreams;
   readonly #keeper: CheckpointKeeper | undefined;
@@ -95,7 +96,7 @@ export class EventConsumer {
     const checked = checkTarget(target);
     this.#parts = parts;
     this.name = name;
-    this.#isOneStream = checked.streamId !== undefined;
+    this.#streamId = checked.streamId;
     this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle);
     const types = typeof target === 'string' ? undefined : target.types;
     this.#parked = new ParkedStreams(
@@ -150,7 +151,10 @@ export class EventConsumer {
   async #open(): Promise<void> {
     const { store, from, options } = this.#parts;
     const checkpoint = options.durable === undefined ? undefined : await store.loadCheckpoint(options.durable);
-    if (checkpoint) this.#restore(checkpoint);
+    if (checkpoint) {
+      checkScale(this.name, checkpoint, this.#streamId);
+      this.#restore(checkpoint);
+    }
     await this.#subscribe(checkpoint?.position ?? from, checkpoint !== undefined);
     this.#isMarkedRunning = true;
     await this.#keeper?.flush();
@@ -203,7 +207,7 @@ export class EventConsumer {
     // A later call has paused, stopped or resumed it; that one decides.
     if (this.#resumption !== call) return;
     this.#doneAhead = new Set([...this.#doneAhead, ...this.#progress.ahead]);
-    this.#progress = new Progress(this.#progress.position);
+    this.#progress = new Progress(this.#progress.position, this.#progress.globalPosition);
     await this.#subscribe(this.#progress.position, true);
     if (this.#resumption !== call) return;
     this.#attempts.resume();
@@ -294,8 +298,8 @@ export class EventConsumer {
     const { store, target } = this.#parts;
     const subscription = store.subscribe(target, from, {
       // The loop has asked for the next event, so every one before was taken.
-      onCaughtUp: (position) => this.#progress.passTo(position),
-      onGap: ({ trimmedTo }) => this.#progress.passTo(trimmedTo),
+      onCaughtUp: (position) => this.#passTo(position),
+      onGap: ({ trimmedTo }) => this.#passTo(trimmedTo),
     });
     this.#subscription = subscription;
     try {
@@ -311,6 +315,13 @@ export class EventConsumer {
     this.#progress.passTo(position);
   }
 
+  /** Notes that up to a position there is nothing more for the handler. */
+  #passTo(position: number): void {
+    const before = this.#progress.position;
+    this.#progress.passTo(position);
+    if (this.#progress.position > before) this.#keeper?.passed();
+  }
+
   #noteGap(trimmedTo: number): void {
     const { name, store } = this.#parts;
     const { position } = this.#progress;
@@ -322,8 +333,8 @@ export class EventConsumer {
     try {
       for await (const event of this.#subscription!) {
         if (this.#state !== 'running') return;
-        const position = this.#isOneStream ? event.position : event.globalPosition;
-        const done = this.#progress.take(position);
+        const position = this.#streamId === undefined ? event.globalPosition : event.position;
+        const done = this.#progress.take(position, event.globalPosition);
         if (this.#doneAhead.delete(position)) done();
         else this.#waiting.push({ event, done });
         this.#handOut();
@@ -536,10 +547,12 @@ export class EventConsumer {
   }
 
   #checkpoint(): Checkpoint {
-    const { position } = this.#progress;
+    const { position, globalPosition } = this.#progress;
     this.#forgetWhatIsOver();
     return {
+      streamId: this.#streamId ?? null,
       position,
+      globalPosition: Math.min(this.#streamId === undefined ? position : globalPosition, this.#parked.dealtWithTo),
       ahead: [...this.#doneAhead, ...this.#progress.ahead].sort((a, b) => a - b),
       attempts: [...this.#attemptCounts].map(([position, count]) => ({ position, count })),
       parked: this.#parked.list(),
@@ -557,9 +570,9 @@ export class EventConsumer {
     this.#suspects = 0;
   }
 
-  #restore({ position, ahead, attempts, parked, isRunning }: Checkpoint): void {
+  #restore({ position, globalPosition, ahead, attempts, parked, isRunning }: Checkpoint): void {
     const { checkpointEvery, concurrency } = this.#parts.options;
-    this.#progress = new Progress(position);
+    this.#progress = new Progress(position, globalPosition ?? 0);
     this.#doneAhead = new Set(ahead);
     for (const { position: at, count } of attempts) this.#attemptCounts.set(at, count);
     this.#parked.restore(parked);
@@ -586,4 +599,19 @@ export class EventConsumer {
   #tellChange(): void {
     for (const tell of this.#waitingForChange.splice(0)) tell();
   }
+}
+
+/**
+ * A position means another place in one stream than in another, or in the whole log.
+ *
+ * @throws {ValidationError} when the checkpoint counts in something else than the target does now
+ */
+function checkScale(name: string, { streamId: kept }: Checkpoint, streamId: string | undefined): void {
+  if (kept === undefined || kept === (streamId ?? null)) return;
+  const scale = (id: string | null | undefined): string => (id == null ? 'the whole log' : `stream "${id}"`);
+  throw new ValidationError(
+    'durable',
+    `the checkpoint of "${name}" is a position in ${scale(kept)}, and its target is counted in ${scale(streamId)}: give ` +
+      `it a new name, with "from" to say where it begins, or the target that it had.`,
+  );
 }

@@ -3,6 +3,8 @@ import type { RecordedEvent } from '../store/event.js';
 
 interface Parked {
   handledTo: number;
+  /** Where the event at `handledTo` lies in the whole log. */
+  globalPosition: number;
   skippedTo: number;
 }
 
@@ -27,18 +29,27 @@ export class ParkedStreams {
   ) {}
 
   list(): ParkedStream[] {
-    return [...this.#streams].map(([streamId, { handledTo, skippedTo }]) => ({ streamId, handledTo, skippedTo }));
+    return [...this.#streams].map(([streamId, parked]) => ({ streamId, ...parked }));
+  }
+
+  /** A place in the whole log up to which none of them has anything left to do; Infinity when no stream is parked. */
+  get dealtWithTo(): number {
+    let place = Infinity;
+    for (const { globalPosition } of this.#streams.values()) place = Math.min(place, globalPosition);
+    return place;
   }
 
   /** Takes over what a checkpoint says. */
   restore(streams: readonly ParkedStream[]): void {
     this.#streams.clear();
-    for (const { streamId, handledTo, skippedTo } of streams) this.#streams.set(streamId, { handledTo, skippedTo });
+    for (const { streamId, handledTo, skippedTo, globalPosition = 0 } of streams) {
+      this.#streams.set(streamId, { handledTo, skippedTo, globalPosition });
+    }
   }
 
-  park({ streamId, position }: RecordedEvent): void {
+  park({ streamId, position, globalPosition }: RecordedEvent): void {
     const skippedTo = Math.max(position, this.#streams.get(streamId)?.skippedTo ?? 0);
-    this.#streams.set(streamId, { handledTo: position, skippedTo });
+    this.#streams.set(streamId, { handledTo: position, skippedTo, globalPosition });
     this.changed();
   }
 
@@ -63,6 +74,7 @@ export class ParkedStreams {
       for (const event of passedOver) {
         if (!(await this.deal(event))) return;
         parked.handledTo = event.position;
+        parked.globalPosition = event.globalPosition;
         this.changed();
       }
     }

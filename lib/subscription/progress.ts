@@ -1,6 +1,7 @@
 /** An event that was taken from the log. */
 interface Taken {
   readonly position: number;
+  readonly globalPosition: number;
   isDone: boolean;
   /** How far there is nothing more for this reader behind it: `position`, or further. */
   emptyTo: number;
@@ -15,14 +16,22 @@ interface Taken {
 export class Progress {
   readonly #taken: Taken[] = [];
   #position: number;
+  #globalPosition: number;
 
-  constructor(position: number) {
+  /** @param globalPosition where the event at `position` lies in the whole log, or a place before it */
+  constructor(position: number, globalPosition = position) {
     this.#position = position;
+    this.#globalPosition = globalPosition;
   }
 
   /** Every event up to here was dealt with. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Where the last event up to `position` lies in the whole log. */
+  get globalPosition(): number {
+    return this.#globalPosition;
   }
 
   /** The positions beyond `position` that are done; rising. */
@@ -36,12 +45,16 @@ export class Progress {
   }
 
   /** @param position higher than any before @returns says that the event is done */
-  take(position: number): () => void {
-    const taken = { position, isDone: false, emptyTo: position };
+  take(position: number, globalPosition = position): () => void {
+    const taken = { position, globalPosition, isDone: false, emptyTo: position };
     this.#taken.push(taken);
     return () => {
       taken.isDone = true;
-      while (this.#taken[0]?.isDone) this.#position = this.#taken.shift()!.emptyTo;
+      while (this.#taken[0]?.isDone) {
+        const first = this.#taken.shift()!;
+        this.#position = first.emptyTo;
+        this.#globalPosition = first.globalPosition;
+      }
     };
   }
 

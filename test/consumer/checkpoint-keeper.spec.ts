@@ -416,3 +416,55 @@ it('whatever comes when, no more than `every` changes and those under way are un
     expect(desk.saved).toEqual([...desk.saved].sort((a, b) => a - b));
   }
 });
+
+describe('that there was nothing to deal with', () => {
+  const MINUTE = 60_000;
+
+  it('is saved within a minute, once', async () => {
+    const desk = new Desk(3, 1_000);
+
+    for (let time = 0; time < 5; time++) desk.keeper.passed();
+    await desk.clock.advance(MINUTE - 1);
+    expect(desk.saved).toEqual([]);
+    await desk.clock.advance(10 * MINUTE);
+
+    expect(desk.saved).toEqual([0]);
+    expect(desk.clock.pendingTimers).toBe(0);
+  });
+
+  it('is saved with the next change, and does not delay it', async () => {
+    const desk = new Desk(3, 1_000);
+
+    desk.keeper.passed();
+    await desk.change();
+    await desk.clock.advance(10 * MINUTE);
+
+    expect(desk.saved).toEqual([1]);
+    expect(desk.clock.pendingTimers).toBe(0);
+  });
+
+  it('is reported and tried again when it cannot be saved', async () => {
+    const desk = new Desk(3, 1_000);
+    desk.hold();
+
+    desk.keeper.passed();
+    await desk.clock.advance(MINUTE);
+    await desk.fail();
+    expect(desk.failures).toEqual([DISK_FULL]);
+    await desk.clock.advance(1_000);
+    await desk.succeed();
+
+    expect(desk.saved).toEqual([0]);
+    expect(desk.clock.pendingTimers).toBe(0);
+  });
+
+  it('stays unsaved when the keeper is closed', async () => {
+    const desk = new Desk(3, 1_000);
+
+    desk.keeper.passed();
+    desk.keeper.close();
+    desk.keeper.passed();
+
+    expect(desk.clock.pendingTimers).toBe(0);
+  });
+});

@@ -178,6 +178,8 @@ describe('a bad option', () => {
     ['engine', 'postgres'],
     ['engine', {}],
     ['engine', memoryEngine],
+    ['retention', 7],
+    ['retention', null],
   ])('is a ValidationError that names %s, for %p', async (field, value) => {
     const error = await rejectionOf(openEventStore({ [field]: value }));
 
@@ -186,7 +188,7 @@ describe('a bad option', () => {
     expect((error as Error).message).toContain(field);
   });
 
-  it.each(['maxEventPerStream', 'retention', 'Name', 'constructor', 'toString'])(
+  it.each(['maxEventPerStream', 'retentions', 'Name', 'constructor', 'toString'])(
     'that nobody knows is named too: %s',
     async (name) => {
       const error = await rejectionOf(openEventStore({ [name]: 5 }));

@@ -134,7 +134,7 @@ export class ConsumerWatch {
 
   /** Says that a checkpoint was saved: it does not go back, and passes nothing that is not finished. */
   saved(checkpoint: Checkpoint): void {
-    const { position, ahead, attempts, parked } = checkpoint;
+    const { position, globalPosition, ahead, attempts, parked } = checkpoint;
     const before = this.checkpoint?.position ?? 0;
     this.checkpoint = checkpoint;
     if (position < before) this.wrong(`the checkpoint went back from ${before} to ${position}`);
@@ -151,6 +151,8 @@ export class ConsumerWatch {
       const stream = waiting.get(event.streamId);
       const isWaiting = stream && stream.handledTo < event.position && event.position <= stream.skippedTo;
       if (!isWaiting && !this.isFinished(event)) this.wrong(`the checkpoint has passed ${place(event)}`);
+      if (event.globalPosition <= globalPosition! && !this.isFinished(event))
+        this.wrong(`the checkpoint says at ${globalPosition} that retention may remove ${place(event)}`);
     }
   }
 
