@@ -35,7 +35,15 @@ export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from '
 export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/expected-revision.js';
 export type { StoreLogger } from './store/logger.js';
 export type { MaybePromise } from './store/maybe-promise.js';
-export type { AppendMeasurement, MetricsCollector, Outcome, ReadMeasurement } from './store/metrics-collector.js';
+export type { AppendCall, HandlerCall, Instrumentation } from './store/instrumentation.js';
+export type {
+  AppendMeasurement,
+  HandlerMeasurement,
+  MetricsCollector,
+  Outcome,
+  ReadMeasurement,
+  SnapshotMeasurement,
+} from './store/metrics-collector.js';
 export type {
   ReadAllOptions,
   ReadAllResult,

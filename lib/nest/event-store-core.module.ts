@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { EventStoreLifecycle } from './event-store.lifecycle.js';
 import { EventStoreRegistry } from './event-store.registry.js';
+import { EventStoreStatusReader } from './event-store.status.js';
 import { DeadLetters } from './dead-letters.js';
 import { StreamEventCaller } from './stream-event.caller.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
@@ -21,8 +22,9 @@ import { StreamEventExplorer } from './stream-event.explorer.js';
     StreamEventExplorer,
     StreamSubscriptions,
     DeadLetters,
+    EventStoreStatusReader,
     EventStoreLifecycle,
   ],
-  exports: [EventStoreRegistry, StreamSubscriptions, DeadLetters],
+  exports: [EventStoreRegistry, StreamSubscriptions, DeadLetters, EventStoreStatusReader],
 })
 export class EventStoreCoreModule {}

@@ -15,6 +15,7 @@ export interface EventStoreDescription {
 @Injectable()
 export class EventStoreRegistry {
   readonly #stores = new Map<string, EventStore>();
+  readonly #visitors: ((store: EventStore) => void)[] = [];
   #resolvePrimary!: (store: EventStore) => void;
   readonly #primary = new Promise<EventStore>((resolve) => (this.#resolvePrimary = resolve));
 
@@ -30,7 +31,14 @@ export class EventStoreRegistry {
     }
     store.rememberHead();
     this.#stores.set(store.name, store);
+    for (const visit of this.#visitors) visit(store);
     return store;
+  }
+
+  /** Shows a visitor every store: those there are at once, and each that is made later before it is opened. */
+  each(visit: (store: EventStore) => void): void {
+    this.#visitors.push(visit);
+    this.all().forEach(visit);
   }
 
   /** The stores that the application has made, and closes. */

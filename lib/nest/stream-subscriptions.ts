@@ -40,6 +40,12 @@ export class StreamSubscriptions {
     return Promise.all([...this.#consumers.values()].map(statusOf));
   }
 
+  /** @internal How the handlers of one store are doing. */
+  listOf(store: EventStore): Promise<StreamSubscriptionStatus[]> {
+    const consumers = [...this.#consumers.values()].filter(({ storeName }) => storeName === store.name);
+    return Promise.all(consumers.map(statusOf));
+  }
+
   /**
    * Lets a handler rest: it gets no further event until it is resumed. Resolves when the events it has are dealt with.
    *

@@ -5,7 +5,8 @@ import { checkMembers } from './known-members.js';
 import type { RecordedEvent } from './event.js';
 import { checkName, shown } from './names.js';
 import { consoleLogger, type StoreLogger } from './logger.js';
-import { guardCollector, type MetricsCollector } from './metrics-collector.js';
+import type { Instrumentation } from './instrumentation.js';
+import { addCollector, type MetricsCollector } from './metrics-collector.js';
 import type { StorageEngine } from './storage-engine.js';
 
 /** How a store is set up. Every field may be left out. */
@@ -48,6 +49,9 @@ export interface EventStoreOptions {
 
   /** Told what the store does. Default: nobody. */
   readonly metricsCollector?: MetricsCollector;
+
+  /** Stands around appends and handler calls, to trace them for example. Default: nobody. */
+  readonly instrumentation?: Instrumentation;
 
   /** Where events are kept. Default: in memory. */
   readonly engine?: StorageEngine;
@@ -93,11 +97,12 @@ export interface CheckedEventStoreOptions {
   readonly shutdownTimeoutMs: number;
   readonly onExpire: EventStoreOptions['onExpire'];
   readonly metricsCollector: MetricsCollector;
+  readonly instrumentation: Instrumentation | undefined;
   readonly logger: StoreLogger;
   readonly clock: Clock;
 }
 
-const KNOWN_OPTIONS = [...Object.keys(DEFAULT_EVENT_STORE_OPTIONS), 'engine', 'onExpire'];
+const KNOWN_OPTIONS = [...Object.keys(DEFAULT_EVENT_STORE_OPTIONS), 'engine', 'onExpire', 'instrumentation'];
 
 /**
  * Checks options once and fills in the defaults.
@@ -107,7 +112,7 @@ const KNOWN_OPTIONS = [...Object.keys(DEFAULT_EVENT_STORE_OPTIONS), 'engine', 'o
 export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptions {
   checkMembers(options, 'options', KNOWN_OPTIONS);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { onExpire, ...all } = { ...DEFAULT_EVENT_STORE_OPTIONS, ...(given as EventStoreOptions) };
+  const { onExpire, instrumentation, ...all } = { ...DEFAULT_EVENT_STORE_OPTIONS, ...(given as EventStoreOptions) };
   checkName(all.name, 'name');
   if (onExpire !== undefined && typeof onExpire !== 'function')
     throw new ValidationError('onExpire', 'give a function.');
@@ -122,7 +127,8 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     snapshotIntervalMs: toMilliseconds(all.snapshotInterval, 'snapshotInterval'),
     shutdownTimeoutMs: toMilliseconds(all.shutdownTimeoutMs, 'shutdownTimeoutMs'),
     onExpire,
-    metricsCollector: guardCollector(withMethods(all.metricsCollector, 'metricsCollector', []), logger),
+    metricsCollector: addCollector({}, withMethods(all.metricsCollector, 'metricsCollector', []), logger),
+    instrumentation: instrumentation === undefined ? undefined : withMethods(instrumentation, 'instrumentation', []),
     logger,
     clock: withMethods(all.clock, 'clock', ['now', 'setTimer']),
   };

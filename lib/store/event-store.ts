@@ -24,7 +24,13 @@ import { checkPosition, toLimit } from './positions.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
 import type { StoreLogger } from './logger.js';
-import type { MetricsCollector } from './metrics-collector.js';
+import {
+  guardInstrumentation,
+  type AddedMetadata,
+  type GuardedInstrumentation,
+  type Instrumentation,
+} from './instrumentation.js';
+import { addCollector, type MetricsCollector, type Outcome } from './metrics-collector.js';
 import {
   checkBatchSize,
   checkDirection,
@@ -60,7 +66,7 @@ const POLL_INTERVAL_MS = 1_000;
 
 const APPEND_OPTIONS = ['expectedRevision', 'signal'];
 const REPLAY_OPTIONS = ['filter', 'speed', 'batchSize', 'onProgress', 'signal'];
-const SUBSCRIBE_OPTIONS = ['signal', 'batchSize', 'onCaughtUp', 'onGap'];
+const SUBSCRIBE_OPTIONS = ['name', 'signal', 'batchSize', 'onCaughtUp', 'onGap'];
 
 export interface AppendOptions {
   /** The revision the stream must be at: a number, `ANY` (the default), `NO_STREAM` or `STREAM_EXISTS`. */
@@ -100,6 +106,7 @@ export class EventStore {
   /** Retention tells them what it removes, for as long as somebody holds them. */
   readonly #replays = new Set<WeakRef<Replay>>();
 
+  #instrumentation: GuardedInstrumentation = {};
   #closed: Promise<void> | undefined;
   #remembersHead = false;
   #headAtOpening = 0;
@@ -129,6 +136,7 @@ export class EventStore {
       () => this.#replaysInUse(),
     );
     this.#subscriptions = subscriptionsOf(this.#subscriptionSource());
+    if (options.instrumentation) this.instrument(options.instrumentation);
   }
 
   /** The store's name, as it was configured. */
@@ -139,6 +147,27 @@ export class EventStore {
   /** Told what the store does; also for those who work on its behalf, such as handlers. */
   get metricsCollector(): MetricsCollector {
     return this.#options.metricsCollector;
+  }
+
+  /** The most events a stream and the most streams the store may hold; Infinity for no limit. */
+  get limits(): { readonly maxEventsPerStream: number; readonly maxStreams: number } {
+    const { maxEventsPerStream, maxStreams } = this.#options;
+    return { maxEventsPerStream, maxStreams };
+  }
+
+  /** @internal Tells one more collector what the store does; for integrations that come after the store was made. */
+  addMetricsCollector(collector: MetricsCollector): void {
+    addCollector(this.#options.metricsCollector, collector, this.logger);
+  }
+
+  /** @internal What stands around appends and handler calls. */
+  get instrumentation(): GuardedInstrumentation {
+    return this.#instrumentation;
+  }
+
+  /** @internal Lets an instrumentation stand around appends and handler calls, in place of the one before. */
+  instrument(instrumentation: Instrumentation): void {
+    this.#instrumentation = guardInstrumentation(instrumentation, this.logger);
   }
 
   /** @internal How long closing waits for handlers that are at work. */
@@ -189,11 +218,10 @@ export class EventStore {
   }
 
   async #start(): Promise<void> {
-    const { name, clock, logger, metricsCollector, maxEventsPerStream, maxStreams } = this.#options;
+    const { name, clock, logger, metricsCollector } = this.#options;
     const onBackgroundFailure = (operation: string): void =>
       metricsCollector.onBackgroundFailure?.({ store: name, operation });
-    const limits = { maxEventsPerStream, maxStreams };
-    await this.#engine.open({ storeName: name, clock, logger, onBackgroundFailure, ...limits });
+    await this.#engine.open({ storeName: name, clock, logger, onBackgroundFailure, ...this.limits });
     if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
     if (this.#options.keepForDurable) await this.#retentionBound.renew();
     this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
@@ -221,7 +249,10 @@ export class EventStore {
     events: NewEvent<unknown> | readonly NewEvent<unknown>[],
     options: AppendOptions = {},
   ): Promise<AppendResult> {
-    return this.#append(streamId, events, options, checkOwnStreamId);
+    const { aroundAppend } = this.#instrumentation;
+    if (!aroundAppend) return this.#append(streamId, events, options, checkOwnStreamId);
+    const call = { store: this.name, streamId, events: sizeOf(events) };
+    return aroundAppend(call, (added) => this.#append(streamId, events, options, checkOwnStreamId, added));
   }
 
   /** @internal Appends to one of the store's own streams, whose ids begin with `$`. */
@@ -234,6 +265,7 @@ export class EventStore {
     events: NewEvent<unknown> | readonly NewEvent<unknown>[],
     options: AppendOptions,
     checkStreamId: (streamId: string) => void,
+    added?: AddedMetadata,
   ): Promise<AppendResult> {
     const { metricsCollector } = this.#options;
     const startedAt = metricsCollector.onAppend ? performance.now() : 0;
@@ -243,7 +275,7 @@ export class EventStore {
       const { expectedRevision = ANY, signal } = options;
       // Everything the caller could change later is read before the first await.
       checkStreamId(streamId);
-      const batch = this.#accept(events, expectedRevision);
+      const batch = this.#accept(events, expectedRevision, added);
       if (!this.#gate.isOpen) await this.#gate.ready();
       if (signal?.aborted) throw new OperationAbortedError('append', signal.reason);
       const recordedSince = this.#retention();
@@ -257,7 +289,7 @@ export class EventStore {
       metricsCollector.onAppend?.({
         store: this.name,
         outcome,
-        events: Array.isArray(events) ? events.length : 1,
+        events: sizeOf(events),
         durationMs: performance.now() - startedAt,
       });
     }
@@ -266,14 +298,15 @@ export class EventStore {
   #accept(
     events: NewEvent<unknown> | readonly NewEvent<unknown>[],
     expectedRevision: ExpectedRevision,
+    added: AddedMetadata | undefined,
   ): readonly EventToAppend[] {
     if (expectedRevision !== ANY && expectedRevision !== NO_STREAM && expectedRevision !== STREAM_EXISTS) {
       checkPosition(expectedRevision, 'expectedRevision');
     }
-    if (!Array.isArray(events)) return [acceptEvent(events as NewEvent<unknown>, '')];
+    if (!Array.isArray(events)) return [acceptEvent(events as NewEvent<unknown>, '', added)];
     const batch: EventToAppend[] = [];
     for (let index = 0; index < events.length; index++) {
-      batch.push(acceptEvent(events[index] as NewEvent<unknown>, `events[${index}].`));
+      batch.push(acceptEvent(events[index] as NewEvent<unknown>, `events[${index}].`, added));
     }
     return batch;
   }
@@ -456,6 +489,7 @@ export class EventStore {
     checkMembers(options, 'options', SUBSCRIBE_OPTIONS);
     const checked = checkTarget(target);
     const start = checkStart(from, checked);
+    if (options.name !== undefined) checkName(options.name, 'name');
     if (options.batchSize !== undefined) checkBatchSize(options.batchSize);
     this.#gate.throwIfClosed();
     return this.#subscriptions.open(checked, start, options);
@@ -511,11 +545,25 @@ export class EventStore {
 
   async #writeSnapshot(request: SnapshotRequest): Promise<StoreSnapshot | undefined> {
     if (!this.#engine.supports.snapshot) return undefined;
-    const snapshot = await this.#engine.snapshot?.(request);
-    // Calls that came together may have got the same one.
-    if (snapshot && snapshot.id !== this.#lastSnapshotId) this.#snapshotsCreated++;
-    this.#lastSnapshotId = snapshot?.id ?? this.#lastSnapshotId;
-    return snapshot;
+    const startedAt = performance.now();
+    try {
+      const snapshot = await this.#engine.snapshot?.(request);
+      // Calls that came together may have got the same one.
+      if (snapshot && snapshot.id !== this.#lastSnapshotId) {
+        this.#snapshotsCreated++;
+        this.#measureSnapshot('ok', snapshot.bytes, startedAt);
+      }
+      this.#lastSnapshotId = snapshot?.id ?? this.#lastSnapshotId;
+      return snapshot;
+    } catch (error) {
+      this.#measureSnapshot(codeOf(error), 0, startedAt);
+      throw error;
+    }
+  }
+
+  #measureSnapshot(outcome: Outcome, bytes: number, startedAt: number): void {
+    const durationMs = performance.now() - startedAt;
+    this.#options.metricsCollector.onSnapshot?.({ store: this.name, outcome, bytes, durationMs });
   }
 
   /** What the store did since it was opened, and what it holds now. @throws {StoreClosedError} */
@@ -662,4 +710,8 @@ export class EventStore {
       countRead: (events) => void (this.#reader.eventsRead += events),
     };
   }
+}
+
+function sizeOf(events: unknown): number {
+  return Array.isArray(events) ? events.length : 1;
 }

@@ -24,6 +24,8 @@ export type SubscriptionTarget =
 export type SubscriptionStart = typeof START | typeof END | Cursor | number;
 
 export interface SubscribeOptions {
+  /** What metrics call it: one of few names, and none that has a stream id in it. Default `subscription`. */
+  readonly name?: string;
   /** Ends the subscription when it aborts. */
   readonly signal?: AbortSignal;
   /** How many events are read at a time, and held for a slow reader, at most; 1 to 10 000, default 512. */

@@ -9,6 +9,7 @@ import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { CheckedConsumerOptions } from './consumer-options.js';
 import type { DeadLetter, DeadLetterBox } from './dead-letter-box.js';
 import { EventAttempts, Interrupted, type EventHandler } from './event-attempts.js';
+import { observedAttempt } from './observed-attempt.js';
 import { ParkedStreams } from './parked-streams.js';
 import { Progress } from './progress.js';
 
@@ -242,7 +243,9 @@ export class EventConsumer {
     cancelDeadline();
     if (this.#isMarkedRunning) {
       this.#isMarkedRunning = false;
-      await this.#keeper?.flush().catch((error: unknown) => this.#report('could not save its last checkpoint', error));
+      await this.#keeper
+        ?.flush()
+        .catch((error: unknown) => this.#reportUnsaved('could not save its last checkpoint', error));
     }
     this.#keeper?.close();
   }
@@ -257,7 +260,7 @@ export class EventConsumer {
     return this.#onRequest(async () => {
       if (this.#hasEnded) throw new HandlerStoppedError(this.name);
       try {
-        await this.#attempts.once(letter.event, letter.attempts + 1);
+        await this.#attempt(letter.event, letter.attempts + 1);
       } catch (error) {
         if (error instanceof Interrupted) throw new HandlerStoppedError(this.name);
         this.#noteFailure(error);
@@ -295,8 +298,9 @@ export class EventConsumer {
 
   /** Resolves when its place in the log was found. @param hasBeenHere whether it got the events before `from` */
   async #subscribe(from: SubscriptionStart, hasBeenHere: boolean): Promise<void> {
-    const { store, target } = this.#parts;
+    const { name, store, target } = this.#parts;
     const subscription = store.subscribe(target, from, {
+      name,
       // The loop has asked for the next event, so every one before was taken.
       onCaughtUp: (position) => this.#passTo(position),
       onGap: ({ trimmedTo }) => this.#passTo(trimmedTo),
@@ -419,7 +423,7 @@ export class EventConsumer {
       if (this.#suspects > 0 || count > 0) await this.#countAttempt(position, count + 1);
       count++;
       try {
-        await this.#attempts.once(event, count);
+        await this.#attempt(event, count);
         this.#setCount(position, 0);
         return true;
       } catch (error) {
@@ -444,6 +448,11 @@ export class EventConsumer {
     return !isParked;
   }
 
+  #attempt(event: RecordedEvent, attempt: number): Promise<void> {
+    const { name: handler, store } = this.#parts;
+    return observedAttempt(store, { handler, attempt, event }, () => this.#attempts.once(event, attempt));
+  }
+
   /** Keeps the count before the attempt begins, in case the attempt ends the process. @throws {Interrupted} */
   async #countAttempt(position: number, count: number): Promise<void> {
     while (this.#keeper) {
@@ -452,7 +461,7 @@ export class EventConsumer {
         return await this.#keeper.flush();
       } catch (error) {
         this.#setCount(position, count - 1);
-        this.#report('could not count an attempt, and tries again', error);
+        this.#reportUnsaved('could not count an attempt, and tries again', error);
       }
       await this.#attempts.pause(COUNT_AGAIN_AFTER_MS);
     }
@@ -465,15 +474,18 @@ export class EventConsumer {
 
   /** @returns whether the event's stream is to be parked. @throws the failure, when the policy is to stop */
   async #giveUp(event: RecordedEvent, failure: unknown, attempts: number): Promise<boolean> {
-    const { name, options, deadLetters } = this.#parts;
+    const { name, store, options, deadLetters } = this.#parts;
     const what = `failed ${attempts} times on event ${event.id}, at position ${event.position} of stream "${event.streamId}"`;
-    if (options.onFailure === 'stop') throw failure;
-    const isParked = options.onFailure === 'park-stream';
-    if (options.onFailure === 'skip') {
+    const { onFailure: policy } = options;
+    const isParked = policy === 'park-stream';
+    if (isParked || policy === 'dead-letter')
+      await deadLetters.add({ subscription: name, event, error: failure, attempts, isParked });
+    store.metricsCollector.onHandlerGaveUp?.({ store: store.name, handler: name, policy });
+    if (policy === 'stop') throw failure;
+    if (policy === 'skip') {
       this.#report(`${what}; it goes on with the next`, failure);
       return false;
     }
-    await deadLetters.add({ subscription: name, event, error: failure, attempts, isParked });
     this.#report(`${what}; the event is a dead letter now${isParked ? ', and its stream waits' : ''}`, failure);
     return isParked;
   }
@@ -542,7 +554,7 @@ export class EventConsumer {
       options.checkpointEvery,
       options.checkpointIntervalMs,
       store.clock,
-      (error) => this.#report('could not save its checkpoint, and tries again', error),
+      (error) => this.#reportUnsaved('could not save its checkpoint, and tries again', error),
     );
   }
 
@@ -585,6 +597,12 @@ export class EventConsumer {
     this.#lastError = error;
     const { store, name } = this.#parts;
     store.metricsCollector.onHandlerFailure?.({ store: store.name, handler: name });
+  }
+
+  #reportUnsaved(what: string, error: unknown): void {
+    const { store } = this.#parts;
+    store.metricsCollector.onBackgroundFailure?.({ store: store.name, operation: 'checkpoint' });
+    this.#report(what, error);
   }
 
   #report(what: string, error: unknown): void {

@@ -303,7 +303,7 @@ export class LogSubscription implements Subscription {
       `Store "${storeName}": retention passed the subscription to ${subscription}, which had read to position ` +
         `${this.#gap.after}; it goes on after ${trimmedTo}. A longer retentionDuration or a faster reader avoids this.`,
     );
-    metrics.onSubscriptionGap?.({ store: storeName, subscription });
+    metrics.onSubscriptionGap?.({ store: storeName, subscription: this.options.name ?? 'subscription' });
     this.options.onGap?.(this.#gap);
   }
 

@@ -162,4 +162,22 @@ describe('a metrics collector', () => {
 
     expect(await store.append('a', { type: 't' })).toMatchObject({ revision: 1 });
   });
+
+  it('is told beside others, and does not keep them from being told', async () => {
+    const first = new RecordingCollector();
+    const second = new RecordingCollector();
+    const logger = new RecordingLogger();
+    const store = await openTestStore({ metricsCollector: first, logger });
+    store.addMetricsCollector({
+      onAppend: () => {
+        throw new Error('metrics are down');
+      },
+    });
+    store.addMetricsCollector(second);
+    await store.append('a', { type: 't' });
+
+    expect(first.appends).toEqual(second.appends);
+    expect(second.appends).toHaveLength(1);
+    expect(logger.errors).toHaveLength(1);
+  });
 });

@@ -166,6 +166,8 @@ describe('a bad option', () => {
     ['metricsCollector', 'prometheus'],
     ['metricsCollector', null],
     ['metricsCollector', 5],
+    ['instrumentation', 'otel'],
+    ['instrumentation', null],
     ['logger', null],
     ['logger', {}],
     ['logger', { warn: () => undefined }],

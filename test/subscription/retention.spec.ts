@@ -78,7 +78,7 @@ describe.each(ENGINES)('retention and a subscription on %s', (_kind, createEngin
       expect([await next(), await next()]).toEqual([5, 6]);
       expect(subscription.gap).toEqual(gap);
       expect(gaps).toEqual([gap]);
-      expect(measured).toEqual([{ store: 'forgetful', subscription: name }]);
+      expect(measured).toEqual([{ store: 'forgetful', subscription: 'subscription' }]);
       expect(logger.warnings).toHaveLength(1);
       expect(logger.warnings[0]).toContain('forgetful');
       expect(logger.warnings[0]).toContain(name);

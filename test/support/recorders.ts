@@ -1,4 +1,10 @@
-import type { AppendMeasurement, MetricsCollector, ReadMeasurement, StoreLogger } from 'nestjs-stream-store';
+import type {
+  AppendMeasurement,
+  MetricsCollector,
+  ReadMeasurement,
+  SnapshotMeasurement,
+  StoreLogger,
+} from 'nestjs-stream-store';
 
 /** A logger that keeps what it is told. */
 export class RecordingLogger implements StoreLogger {
@@ -18,6 +24,7 @@ export class RecordingLogger implements StoreLogger {
 export class RecordingCollector implements MetricsCollector {
   readonly appends: AppendMeasurement[] = [];
   readonly reads: ReadMeasurement[] = [];
+  readonly snapshots: SnapshotMeasurement[] = [];
   readonly expiries: { store: string; events: number }[] = [];
   readonly backgroundFailures: { store: string; operation: string }[] = [];
 
@@ -27,6 +34,10 @@ export class RecordingCollector implements MetricsCollector {
 
   onRead(measurement: ReadMeasurement): void {
     this.reads.push(measurement);
+  }
+
+  onSnapshot(measurement: SnapshotMeasurement): void {
+    this.snapshots.push(measurement);
   }
 
   onExpire(expiry: { store: string; events: number }): void {

@@ -193,6 +193,12 @@ describe('the periodic snapshot', () => {
     expect(logger.errors).toEqual([expect.stringMatching(/the periodic snapshot failed.*ENOSPC/s)]);
     expect(metricsCollector.backgroundFailures).toEqual([{ store: 'memory-store', operation: 'snapshot' }]);
     expect([afterFailure, (await store.stats()).snapshotsCreated]).toEqual([0, 1]);
+    const durationMs = expect.any(Number);
+    const bytes = disk.content(snapshotFile(2)).length;
+    expect(metricsCollector.snapshots).toEqual([
+      { store: 'memory-store', outcome: 'SNAPSHOT_DISK_FAILED', bytes: 0, durationMs },
+      { store: 'memory-store', outcome: 'ok', bytes, durationMs },
+    ]);
     await store.close();
   });
 });
