@@ -137,6 +137,63 @@ export class UnsupportedOperationError extends EventStoreError {
   }
 }
 
+/** What keeps the events cannot be reached, or cannot answer now. It may a moment later: the engine connects again by itself. */
+export class StorageUnavailableError extends EventStoreError {
+  readonly code = 'STORAGE_UNAVAILABLE';
+
+  /**
+   * @param storage which one, in words
+   * @param isOutcomeUnknown whether the call may have been carried out all the same; false when it surely was not
+   */
+  constructor(
+    readonly storage: string,
+    readonly isOutcomeUnknown: boolean,
+    cause: unknown,
+  ) {
+    super(
+      `The ${storage} is not available: ${cause instanceof Error ? cause.message : String(cause)}. Try again later` +
+        `${isOutcomeUnknown ? '; an append may have been kept, so repeat it with the same ids and expected revision' : ''}.`,
+      { cause },
+    );
+  }
+}
+
+/** What keeps the events refused something the engine needs, and will until somebody mends it. Nothing was kept. */
+export class StorageFailedError extends EventStoreError {
+  readonly code = 'STORAGE_FAILED';
+
+  /** @param storage which one, in words */
+  constructor(
+    readonly storage: string,
+    cause: unknown,
+  ) {
+    super(
+      `The ${storage} failed: ${cause instanceof Error ? cause.message : String(cause)}. See "cause", and mend it.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A later version of this package has changed how events are kept: this one does not know how to read them. */
+export class StorageTooNewError extends EventStoreError {
+  readonly code = 'STORAGE_TOO_NEW';
+
+  /**
+   * @param storage which one, in words
+   * @param version of its layout
+   * @param supported the last version that is known here
+   */
+  constructor(
+    readonly storage: string,
+    readonly version: number,
+    readonly supported: number,
+  ) {
+    super(`The ${storage} is at version ${version}, and only ${supported} is known here: update nestjs-stream-store.`);
+  }
+}
+
 /** A snapshot is not as it was written, and no older one is intact. The store is not opened. */
 export class SnapshotCorruptedError extends EventStoreError {
   readonly code = 'SNAPSHOT_CORRUPTED';

@@ -18,7 +18,7 @@ export class CompiledFilter {
   readonly streams: Pattern | undefined;
   readonly types: readonly Pattern[] | undefined;
   /** The store's own streams show only to those who ask for them: by their id, or by a pattern that begins with `$`. */
-  readonly #hidesOwnStreams: boolean;
+  readonly hidesOwnStreams: boolean;
 
   /** @throws {ValidationError} when a condition is no text or names nothing */
   constructor(filter: EventFilter, field = 'filter') {
@@ -28,11 +28,11 @@ export class CompiledFilter {
     this.stream = filter.stream;
     this.streams = filter.streams === undefined ? undefined : new Pattern(filter.streams);
     this.types = compileTypes(filter.types, `${field}.types`);
-    this.#hidesOwnStreams = filter.stream === undefined && !filter.streams?.startsWith('$');
+    this.hidesOwnStreams = filter.stream === undefined && !filter.streams?.startsWith('$');
   }
 
   matchesStream(streamId: string): boolean {
-    if (this.#hidesOwnStreams && streamId.startsWith('$')) return false;
+    if (this.hidesOwnStreams && streamId.startsWith('$')) return false;
     return (this.stream === undefined || this.stream === streamId) && (this.streams?.matches(streamId) ?? true);
   }
 

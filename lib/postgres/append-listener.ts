@@ -1,0 +1,106 @@
+import type { EngineContext } from '../store/storage-engine.js';
+import type { CheckedOutConnection, PostgresClient } from './postgres-client.js';
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 10_000;
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Hears of the appends of other instances, on a connection of its own.
+ *
+ * It is connected, or about to be: a connection that breaks, or does not answer from one heartbeat to the next, is given up,
+ * and the next one is tried after a pause that doubles from 100 ms to 10 s. What was said meanwhile is lost, so everybody is
+ * woken when it listens again. Nothing depends on it: the store looks for news by itself every second.
+ */
+export class AppendListener {
+  #connection: CheckedOutConnection | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #isClosed = false;
+  #connecting: Promise<void> | undefined;
+
+  /**
+   * @param channel where others tell of their appends
+   * @param self begins what this instance says itself
+   * @param tell takes the stream, or undefined when it is not known
+   */
+  constructor(
+    private readonly client: PostgresClient,
+    private readonly channel: string,
+    private readonly self: string,
+    private readonly context: EngineContext,
+    private readonly tell: (streamId?: string) => void,
+  ) {
+    this.#connecting = this.#connect();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    await this.#connecting;
+    this.#giveUp();
+  }
+
+  async #connect(): Promise<void> {
+    let connection: CheckedOutConnection | undefined;
+    try {
+      connection = await this.client.connect();
+      connection.connection.on('notification', ({ channel, payload = '' }) => {
+        if (channel === this.channel) this.#hear(payload);
+      });
+      connection.connection.on('end', () => this.#reconnect());
+      await connection.run({ text: `LISTEN "${this.channel}"`, values: [], answer: () => undefined });
+      this.#connection = connection;
+      this.#retryMs = FIRST_RETRY_MS;
+      this.tell();
+      this.#beat();
+    } catch {
+      connection?.destroy();
+      this.#retryLater();
+    }
+  }
+
+  #hear(payload: string): void {
+    const [sender] = payload.split(' ', 1);
+    // Who appends here is told without a detour.
+    if (sender !== this.self) this.tell(payload.slice(sender.length + 1) || undefined);
+  }
+
+  /** A connection to a server that has vanished looks like one on which nothing is said. */
+  #beat(): void {
+    this.#later(HEARTBEAT_MS, async () => {
+      const connection = this.#connection!;
+      this.#later(HEARTBEAT_MS, async () => this.#reconnect());
+      try {
+        await connection.run({ text: 'SELECT 1', values: [], answer: () => undefined });
+        if (connection === this.#connection) this.#beat();
+      } catch {
+        if (connection === this.#connection) this.#reconnect();
+      }
+    });
+  }
+
+  #reconnect(): void {
+    if (!this.#connection) return;
+    this.#giveUp();
+    this.#retryLater();
+  }
+
+  #giveUp(): void {
+    this.#connection?.destroy();
+    this.#connection = undefined;
+  }
+
+  #retryLater(): void {
+    const chance = this.context.clock.random?.() ?? Math.random();
+    this.#later(this.#retryMs * (0.5 + chance / 2), () => (this.#connecting = this.#connect()));
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+  }
+
+  /** One timer at a time. */
+  #later(delayMs: number, act: () => Promise<void>): void {
+    this.#cancelTimer?.();
+    if (this.#isClosed) return;
+    this.#cancelTimer = this.context.clock.setTimer(() => void act(), delayMs, { background: true });
+  }
+}

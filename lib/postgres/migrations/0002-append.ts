@@ -1,0 +1,287 @@
+/**
+ * The functions that write the log, and what they need to read.
+ *
+ * `append` runs on the server because everything between the lock and the commit keeps other writers waiting: one round
+ * trip instead of four. Each statement of a `VOLATILE` function in a READ COMMITTED transaction sees what was committed
+ * before that statement began, so what is read after the lock was taken cannot be old.
+ *
+ * Plans are generic: planning anew for each array of values takes longer than the rest of a short append (measured: 480
+ * and 140 µs). They must not be made for a table that is small now and large tomorrow, hence no sequential scans.
+ */
+export const append = (schema: string): string => `
+  -- The global position and the time of the last event there ever was.
+  CREATE FUNCTION ${schema}.log_end(OUT head bigint, OUT recorded_at bigint)
+  LANGUAGE sql STABLE AS $function$
+    SELECT coalesce(last.global_position, log.trimmed_to), coalesce(last.recorded_at, log.trimmed_recorded_at)
+    FROM ${schema}.log LEFT JOIN LATERAL (
+      SELECT e.global_position, e.recorded_at FROM ${schema}.events e ORDER BY e.global_position DESC LIMIT 1
+    ) AS last ON true
+  $function$;
+
+  -- The global position of the first event that has neither been removed nor was recorded before a time. The log is in the
+  -- order of recorded_at and without gaps, so that a binary search finds it.
+  CREATE FUNCTION ${schema}.first_kept(retained_since bigint) RETURNS bigint
+  LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $function$
+  DECLARE
+    low bigint;
+    high bigint;
+    middle bigint;
+  BEGIN
+    SELECT log.trimmed_to + 1 INTO low FROM ${schema}.log;
+    IF retained_since IS NULL THEN
+      RETURN low;
+    END IF;
+    SELECT log_end.head + 1 INTO high FROM ${schema}.log_end();
+    -- Mostly nothing has expired, and the first look tells.
+    middle := low;
+    WHILE low < high LOOP
+      IF (SELECT e.recorded_at >= retained_since FROM ${schema}.events e WHERE e.global_position = middle) THEN
+        high := middle;
+      ELSE
+        low := middle + 1;
+      END IF;
+      middle := (low + high) / 2;
+    END LOOP;
+    RETURN low;
+  END
+  $function$;
+
+  -- How many streams hold events from a global position on, without the store's own.
+  CREATE FUNCTION ${schema}.count_streams(first_kept bigint) RETURNS bigint
+  LANGUAGE sql STABLE AS $function$
+    SELECT log.stream_count - (
+      SELECT count(*) FROM (
+        SELECT DISTINCT e.stream_id FROM ${schema}.events e
+        WHERE e.global_position > log.trimmed_to AND e.global_position < first_kept AND NOT starts_with(e.stream_id, '$')
+      ) AS expired
+      WHERE first_kept > (
+        SELECT e.global_position FROM ${schema}.events e
+        WHERE e.stream_id = expired.stream_id ORDER BY e.position DESC LIMIT 1
+      )
+    ) FROM ${schema}.log
+  $function$;
+
+  -- Lets one transaction at a time write the log, until it ends: whoever comes next sees all that was written before.
+  CREATE FUNCTION ${schema}.lock_log() RETURNS void
+  LANGUAGE plpgsql VOLATILE AS $function$
+  BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      RAISE 'the event log is written in READ COMMITTED transactions only, not %', current_setting('transaction_isolation')
+        USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('${schema}', 5748139));
+  END
+  $function$;
+
+  -- Appends batches, each whole or not at all and with an outcome of its own:
+  --   1 kept, 2 kept before, 3 wrong revision, 4 too many events, 5 too many streams,
+  --   6 ask again: it may be a retry of a batch of this very call
+  CREATE FUNCTION ${schema}.append(
+    -- The streams that the batches go to, each once.
+    stream_ids text[],
+    -- For each batch: which of them, how many events, and which revision is expected (-1 any, -2 any but 0).
+    batch_streams int[],
+    batch_sizes int[],
+    batch_expectations bigint[],
+    -- For each event, batch after batch.
+    event_batches int[],
+    event_ids text[],
+    event_types text[],
+    event_data text[],
+    event_metadata text[],
+    event_timestamps bigint[],
+    -- The time, and since when events must have been recorded to count; null for all.
+    clock_now bigint,
+    retained_since bigint,
+    -- Null for no limit.
+    max_events bigint,
+    max_streams bigint,
+    -- Whom to tell; null for nobody.
+    channel text,
+    sender text,
+    OUT outcomes int[],
+    -- For each batch: the revision of its stream before it; and the global position of its last event.
+    OUT revisions bigint[],
+    OUT global_positions bigint[]
+  )
+  LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $function$
+  DECLARE
+    old_log ${schema}.log;
+    old_head bigint;
+    new_head bigint;
+    now_recorded_at bigint;
+    new_streams int := 0;
+    -- Of each stream: its revision and the global position of its last event, before and as they will be; and whether it
+    -- is listed.
+    old_revisions bigint[];
+    old_heads bigint[];
+    new_revisions bigint[];
+    new_heads bigint[];
+    are_listed boolean[];
+    -- Of each batch: the places before its first event, here and in the log; -1 for a batch that is not kept.
+    begins int[];
+    bases bigint[];
+    events_before int := 0;
+    stream int;
+    size int;
+    expected bigint;
+    revision bigint;
+    first_kept bigint;
+    kept bigint;
+    repeated_to bigint;
+    outcome int;
+  BEGIN
+    PERFORM ${schema}.lock_log();
+    SELECT * INTO old_log FROM ${schema}.log;
+    SELECT log_end.head, greatest(log_end.recorded_at, clock_now) INTO old_head, now_recorded_at FROM ${schema}.log_end();
+    SELECT array_agg(coalesce(last.position, s.trimmed_to, 0) ORDER BY asked.n),
+        array_agg(coalesce(last.global_position, 0) ORDER BY asked.n),
+        array_agg(s.stream_id IS NOT NULL ORDER BY asked.n)
+      INTO old_revisions, old_heads, are_listed
+      FROM unnest(stream_ids) WITH ORDINALITY AS asked (stream_id, n)
+      LEFT JOIN LATERAL (
+        SELECT e.position, e.global_position FROM ${schema}.events e
+        WHERE e.stream_id = asked.stream_id ORDER BY e.position DESC LIMIT 1
+      ) AS last ON true
+      LEFT JOIN LATERAL (
+        SELECT listed.stream_id, listed.trimmed_to FROM ${schema}.streams listed
+        WHERE listed.stream_id = asked.stream_id AND last.position IS NULL
+      ) AS s ON true;
+    new_revisions := old_revisions;
+    new_heads := old_heads;
+    new_head := old_head;
+
+    FOR batch IN 1 .. cardinality(batch_streams) LOOP
+      stream := batch_streams[batch];
+      size := batch_sizes[batch];
+      expected := batch_expectations[batch];
+      revision := new_revisions[stream];
+      outcome := 1;
+
+      IF expected <> revision AND expected <> -1 AND (expected <> -2 OR revision = 0) THEN
+        outcome := 3;
+        IF expected >= 0 AND size > 0 AND expected + size <= revision THEN
+          IF expected + size > old_revisions[stream] THEN
+            outcome := 6;
+          ELSE
+            SELECT max(e.global_position) INTO repeated_to FROM ${schema}.events e
+              WHERE e.stream_id = stream_ids[stream] AND e.position > expected AND e.position <= expected + size
+              HAVING array_agg(e.id ORDER BY e.position) = event_ids[events_before + 1 : events_before + size];
+            IF FOUND THEN
+              outcome := 2;
+              revision := expected;
+            END IF;
+          END IF;
+        END IF;
+
+      ELSIF size > 0 AND NOT starts_with(stream_ids[stream], '$') THEN
+        -- What has expired counts no more, but counting without it takes longer: only when it may make the difference.
+        IF revision + size > max_events THEN
+          first_kept := coalesce(first_kept, ${schema}.first_kept(retained_since));
+          SELECT e.position - 1 INTO kept FROM ${schema}.events e
+            WHERE e.stream_id = stream_ids[stream] AND e.global_position >= first_kept
+            ORDER BY e.position LIMIT 1;
+          IF revision - coalesce(kept, old_revisions[stream]) + size > max_events THEN
+            outcome := 4;
+          END IF;
+        END IF;
+        IF outcome = 1 AND old_log.stream_count + new_streams >= max_streams THEN
+          first_kept := coalesce(first_kept, ${schema}.first_kept(retained_since));
+          IF new_heads[stream] < first_kept THEN
+            SELECT ${schema}.count_streams(first_kept) + count(*) INTO kept
+              FROM unnest(stream_ids, old_heads, new_heads) AS s (stream_id, old_head, new_head)
+              WHERE s.old_head < first_kept AND s.new_head >= first_kept AND NOT starts_with(s.stream_id, '$');
+            IF kept >= max_streams THEN
+              outcome := 5;
+            END IF;
+          END IF;
+        END IF;
+        IF outcome = 1 AND new_heads[stream] = 0 THEN
+          new_streams := new_streams + 1;
+        END IF;
+      END IF;
+
+      begins[batch] := events_before;
+      bases[batch] := -1;
+      IF outcome = 1 AND size > 0 THEN
+        bases[batch] := new_head;
+        new_head := new_head + size;
+        new_revisions[stream] := revision + size;
+        new_heads[stream] := new_head;
+      END IF;
+      outcomes[batch] := outcome;
+      revisions[batch] := revision;
+      global_positions[batch] := CASE outcome WHEN 2 THEN repeated_to ELSE new_head END;
+      events_before := events_before + size;
+    END LOOP;
+
+    IF new_head = old_head THEN
+      RETURN;
+    END IF;
+    INSERT INTO ${schema}.events
+      SELECT bases[e.batch] + e.n - begins[e.batch], stream_ids[batch_streams[e.batch]],
+        revisions[e.batch] + e.n - begins[e.batch], e.id, e.type, e.data, e.metadata,
+        coalesce(e.timestamp, now_recorded_at), now_recorded_at
+      FROM unnest(event_batches, event_ids, event_types, event_data, event_metadata, event_timestamps)
+        WITH ORDINALITY AS e (batch, id, type, data, metadata, timestamp, n)
+      WHERE bases[e.batch] >= 0;
+    IF 0 = ANY (old_heads) THEN
+      INSERT INTO ${schema}.streams (stream_id)
+        SELECT s.stream_id FROM unnest(stream_ids, are_listed, old_heads, new_heads) AS s (stream_id, is_listed, old_head, new_head)
+        WHERE s.old_head = 0 AND s.new_head > 0 AND NOT s.is_listed;
+    END IF;
+    IF new_streams > 0 THEN
+      UPDATE ${schema}.log SET stream_count = log.stream_count + new_streams;
+    END IF;
+    IF channel IS NULL THEN
+      RETURN;
+    ELSIF cardinality(stream_ids) > 16 THEN
+      PERFORM pg_notify(channel, sender);
+    ELSE
+      PERFORM pg_notify(channel, sender || ' ' || s.stream_id)
+        FROM unnest(stream_ids, new_heads) AS s (stream_id, new_head) WHERE s.new_head > old_head;
+    END IF;
+  END
+  $function$;
+
+  -- Removes events that were recorded before a time, oldest first: at most so many, and none after a global position.
+  CREATE FUNCTION ${schema}.trim_log(recorded_before bigint, up_to bigint, most bigint) RETURNS bigint
+  LANGUAGE plpgsql VOLATILE AS $function$
+  DECLARE
+    begin_after bigint;
+    cut bigint;
+    cut_recorded_at bigint;
+    removed bigint;
+    touched_streams text[];
+    removed_to bigint[];
+  BEGIN
+    SELECT log.trimmed_to INTO begin_after FROM ${schema}.log;
+    cut := least(${schema}.first_kept(recorded_before) - 1, up_to, begin_after + most);
+    WITH gone AS (
+      DELETE FROM ${schema}.events e WHERE e.global_position > begin_after AND e.global_position <= cut
+      RETURNING e.stream_id, e.position, e.recorded_at
+    ), touched AS (
+      SELECT gone.stream_id, max(gone.position) AS removed_to, count(*) AS removed, max(gone.recorded_at) AS recorded_at
+      FROM gone GROUP BY gone.stream_id
+    )
+    SELECT sum(touched.removed), max(touched.recorded_at), array_agg(touched.stream_id), array_agg(touched.removed_to)
+      INTO removed, cut_recorded_at, touched_streams, removed_to FROM touched;
+    IF removed IS NULL THEN
+      RETURN 0;
+    END IF;
+    -- Appends did not have to wait until here. Those that came meanwhile may have filled streams that were emptied.
+    PERFORM ${schema}.lock_log();
+    UPDATE ${schema}.streams s SET trimmed_to = greatest(s.trimmed_to, touched.removed_to)
+      FROM unnest(touched_streams, removed_to) AS touched (stream_id, removed_to) WHERE s.stream_id = touched.stream_id;
+    UPDATE ${schema}.log SET
+      trimmed_to = greatest(log.trimmed_to, cut),
+      trimmed_recorded_at = greatest(log.trimmed_recorded_at, cut_recorded_at),
+      stream_count = log.stream_count - (
+        SELECT count(*) FROM unnest(touched_streams) AS touched (stream_id)
+        WHERE NOT starts_with(touched.stream_id, '$')
+          AND NOT EXISTS (SELECT FROM ${schema}.events e WHERE e.stream_id = touched.stream_id)
+      );
+    RETURN removed;
+  END
+  $function$;
+`;

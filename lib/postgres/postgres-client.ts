@@ -1,0 +1,168 @@
+import { StorageFailedError } from '../store/errors.js';
+import { isConnectionLost, toStoreError } from './postgres-errors.js';
+
+/** The part of a `pg` pool that this engine uses. */
+export interface PostgresPool {
+  connect(): Promise<PostgresConnection>;
+  end(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  readonly options?: { readonly max?: number };
+}
+
+/** The part of a `pg` client, taken from a pool, that this engine uses. */
+export interface PostgresConnection {
+  query(query: {
+    name?: string;
+    text: string;
+    values?: unknown[];
+    rowMode: 'array';
+    types?: { getTypeParser: () => (text: string) => unknown };
+  }): Promise<PostgresResult>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'notification', listener: (message: { channel: string; payload?: string }) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  /** @param destroy closes the connection instead of keeping it for others */
+  release(destroy?: boolean): void;
+}
+
+export interface PostgresResult {
+  readonly command: string;
+  readonly rows: unknown[][];
+}
+
+/** The columns of a row, as the server writes them. */
+export type Row = readonly (string | null)[];
+
+/** A statement, and what its rows mean. */
+export interface Query<Answer> {
+  /** Under this name a connection remembers its plan. Only where that is worth more than the ease of not doing it. */
+  readonly name?: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+  answer(rows: readonly Row[]): Answer;
+}
+
+/** Leaves every value as text: what an application told `pg` to make of its types is for its own queries. */
+const AS_TEXT = { getTypeParser: () => (text: string) => text };
+
+/**
+ * Runs statements on connections of a pool, and turns what fails into errors of the store.
+ *
+ * A connection that breaks tells everybody who listens, and ends the process when nobody does. So somebody always listens;
+ * who has a query on it gets the error as well.
+ */
+export class PostgresClient {
+  constructor(
+    readonly pool: PostgresPool,
+    /** For error messages. */
+    readonly storage: string,
+  ) {
+    pool.on('error', ignore);
+  }
+
+  async run<Answer>(query: Query<Answer>): Promise<Answer> {
+    const connection = await this.connect();
+    try {
+      return await connection.run(query);
+    } finally {
+      connection.release();
+    }
+  }
+
+  /** Runs `work` in a transaction, which is kept when its promise is fulfilled. */
+  async transaction<T>(work: (connection: CheckedOutConnection) => Promise<T>): Promise<T> {
+    const connection = await this.connect();
+    try {
+      await connection.command('BEGIN ISOLATION LEVEL READ COMMITTED');
+      const answer = await work(connection);
+      await connection.command('COMMIT');
+      return answer;
+    } catch (error) {
+      await connection.rollBack();
+      throw error;
+    } finally {
+      connection.release();
+    }
+  }
+
+  /** Takes a connection out of the pool; to be released. */
+  async connect(): Promise<CheckedOutConnection> {
+    try {
+      return new CheckedOutConnection(await this.pool.connect(), this.storage);
+    } catch (error) {
+      throw toStoreError(error, this.storage, false);
+    }
+  }
+
+  /** Stops listening to the pool, and ends it if it is our own. */
+  async close(isOurs: boolean): Promise<void> {
+    if (isOurs) await this.pool.end();
+    this.pool.removeListener('error', ignore);
+  }
+}
+
+/** A connection that is not in the pool. */
+export class CheckedOutConnection {
+  #isBroken = false;
+  #isReleased = false;
+  readonly #noteBroken = (): void => void (this.#isBroken = true);
+
+  constructor(
+    /** What `pg` made. */
+    readonly connection: PostgresConnection,
+    private readonly storage: string,
+  ) {
+    connection.on('error', this.#noteBroken);
+  }
+
+  async run<Answer>(query: Query<Answer>): Promise<Answer> {
+    const { rows } = await this.#send(query.text, query.values, query.name);
+    return query.answer(rows as Row[]);
+  }
+
+  /** Runs BEGIN, COMMIT and the like. @throws when the server did something else, as COMMIT does after a failure */
+  async command(text: string): Promise<void> {
+    const { command } = await this.#send(text);
+    if (text.startsWith(command)) return;
+    const problem = `${text} became ${command}, because a statement before it had failed`;
+    throw new StorageFailedError(this.storage, new Error(problem));
+  }
+
+  async rollBack(): Promise<void> {
+    try {
+      if (!this.#isBroken) await this.#send('ROLLBACK');
+    } catch {
+      // The server rolls back what a broken connection had begun.
+      this.#isBroken = true;
+    }
+  }
+
+  /** Closes it, instead of giving it back. Idempotent. */
+  destroy(): void {
+    this.#isBroken = true;
+    if (!this.#isReleased) this.release();
+  }
+
+  /** Gives it back to the pool, which closes it if it is broken. */
+  release(): void {
+    this.#isReleased = true;
+    this.connection.release(this.#isBroken);
+    // The pool listens to those that it keeps. One that is being closed may still fail.
+    if (!this.#isBroken) this.connection.removeListener('error', this.#noteBroken);
+  }
+
+  async #send(text: string, values: readonly unknown[] = [], name?: string): Promise<PostgresResult> {
+    try {
+      return await this.connection.query({ name, text, values: values as unknown[], rowMode: 'array', types: AS_TEXT });
+    } catch (error) {
+      if (isConnectionLost(error)) this.#isBroken = true;
+      throw toStoreError(error, this.storage, true);
+    }
+  }
+}
+
+function ignore(): void {
+  // The pool has given the connection up; the next statement gets another one.
+}

@@ -1,0 +1,98 @@
+import { ValidationError } from '../store/errors.js';
+import { checkMembers } from '../store/known-members.js';
+import { shown } from '../store/names.js';
+import type { PostgresPool } from './postgres-client.js';
+
+export interface PostgresEngineOptions {
+  /**
+   * A pool of `pg` that the application has made, and ends. The store takes one connection of it for as long as it is open,
+   * unless `listen` is false, and one for each call that is under way.
+   */
+  readonly pool?: PostgresPool;
+
+  /** Where the database is, such as `postgres://user:password@host/database`: the store makes a pool of its own. */
+  readonly connectionString?: string;
+
+  /** How many connections a pool of the store's own has at most; at least 2. Default 10. */
+  readonly maxConnections?: number;
+
+  /**
+   * Where the tables are; made if it is not there. Each store needs one of its own: 1 to 48 characters, letters, digits,
+   * `_` and `-`, not beginning with `pg_`. Default `event_store`.
+   */
+  readonly schema?: string;
+
+  /**
+   * Whether instances tell each other of appends, by LISTEN and NOTIFY. Set it to false behind a pooler that lends a
+   * connection for one transaction only: appends of other instances are then seen within a second. Default true.
+   */
+  readonly listen?: boolean;
+}
+
+/** The value of every option that was left out, except `pool` and `connectionString`. */
+export const DEFAULT_POSTGRES_ENGINE_OPTIONS = Object.freeze({
+  maxConnections: 10,
+  schema: 'event_store',
+  listen: true,
+} satisfies PostgresEngineOptions);
+
+/** Options that were checked and filled in. */
+export interface CheckedPostgresEngineOptions {
+  readonly source: { readonly pool: PostgresPool } | { readonly connectionString: string };
+  readonly maxConnections: number;
+  readonly schema: string;
+  readonly listen: boolean;
+}
+
+/** @throws {ValidationError} that names the option */
+export function checkPostgresEngineOptions(options: PostgresEngineOptions): CheckedPostgresEngineOptions {
+  const known = [...Object.keys(DEFAULT_POSTGRES_ENGINE_OPTIONS), 'pool', 'connectionString'];
+  checkMembers(options, 'postgresEngine', known);
+  const {
+    maxConnections = DEFAULT_POSTGRES_ENGINE_OPTIONS.maxConnections,
+    schema = DEFAULT_POSTGRES_ENGINE_OPTIONS.schema,
+    listen = DEFAULT_POSTGRES_ENGINE_OPTIONS.listen,
+  } = options;
+  if (!Number.isSafeInteger(maxConnections) || maxConnections < 2) {
+    throw new ValidationError('postgresEngine.maxConnections', `${shown(maxConnections)} is no whole number above 1.`);
+  }
+  if (typeof schema !== 'string' || !/^[A-Za-z_][A-Za-z0-9_-]{0,47}$/.test(schema) || schema.startsWith('pg_')) {
+    throw new ValidationError(
+      'postgresEngine.schema',
+      `${shown(schema)} is none: give 1 to 48 letters, digits, "_" and "-", not beginning with a digit, "-" or "pg_".`,
+    );
+  }
+  if (typeof listen !== 'boolean') {
+    throw new ValidationError('postgresEngine.listen', `${shown(listen)} is neither true nor false.`);
+  }
+  return { source: toSource(options, listen), maxConnections, schema, listen };
+}
+
+function toSource(options: PostgresEngineOptions, listen: boolean): CheckedPostgresEngineOptions['source'] {
+  const { pool, connectionString, maxConnections } = options;
+  if ((pool === undefined) === (connectionString === undefined)) {
+    throw new ValidationError('postgresEngine', 'give either a pool of pg or a connectionString.');
+  }
+  if (pool === undefined) return { connectionString: checkedConnectionString(connectionString) };
+  if (typeof pool?.connect !== 'function' || typeof pool.on !== 'function') {
+    throw new ValidationError('postgresEngine.pool', `${shown(pool)} is none: give a Pool of pg.`);
+  }
+  if (maxConnections !== undefined) {
+    throw new ValidationError('postgresEngine.maxConnections', 'the pool has its own "max": leave this one out.');
+  }
+  if (listen && (pool.options?.max ?? Infinity) < 2) {
+    throw new ValidationError(
+      'postgresEngine.pool',
+      'one of its connections listens: give it at least 2, or set listen: false.',
+    );
+  }
+  return { pool };
+}
+
+function checkedConnectionString(connectionString: unknown): string {
+  if (typeof connectionString === 'string' && connectionString !== '') return connectionString;
+  throw new ValidationError(
+    'postgresEngine.connectionString',
+    'give a text such as "postgres://user:password@host/database".',
+  );
+}

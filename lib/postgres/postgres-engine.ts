@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto';
+import type { Checkpoint } from '../store/checkpoint.js';
+import { ValidationError } from '../store/errors.js';
+import type {
+  AppendAnswer,
+  AppendRequest,
+  EngineCapabilities,
+  EngineContext,
+  EngineTransaction,
+  EngineUsage,
+  Lease,
+  LeaseRequest,
+  ListStreamsRequest,
+  LogPage,
+  NamedCheckpoint,
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  Retained,
+  StorageEngine,
+  StreamPage,
+  TimeRangePage,
+  TrimRequest,
+} from '../store/storage-engine.js';
+import type { StreamInfo } from '../store/stream-info.js';
+import { AppendListener } from './append-listener.js';
+import { AppendQueue } from './append-queue.js';
+import { migrate } from './migrations/migrate.js';
+import { openPool } from './open-pool.js';
+import { PostgresClient } from './postgres-client.js';
+import {
+  checkPostgresEngineOptions,
+  type CheckedPostgresEngineOptions,
+  type PostgresEngineOptions,
+} from './postgres-engine-options.js';
+import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
+import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
+import { listStreams } from './queries/list-streams.js';
+import { readAll } from './queries/read-all.js';
+import { readStream } from './queries/read-stream.js';
+import { readTimeRange } from './queries/read-time-range.js';
+import { checkServer } from './queries/server-settings.js';
+import { trim } from './queries/trim.js';
+import { usage } from './queries/usage.js';
+
+/**
+ * Keeps events in PostgreSQL, for any number of instances of an application. What was acknowledged survives whatever the
+ * server's commits survive: with its default settings, a loss of power.
+ *
+ * @throws {ValidationError} that names the option
+ */
+export function postgresEngine(options: PostgresEngineOptions): StorageEngine {
+  return new PostgresEngine(checkPostgresEngineOptions(options));
+}
+
+class PostgresEngine implements StorageEngine {
+  readonly name = 'postgres';
+  readonly supports: EngineCapabilities = { snapshot: false, leases: true, transactions: true };
+
+  readonly #schema: string;
+  readonly #channel: string;
+  /** Tells what this engine has said from what others say. */
+  readonly #sender = randomBytes(6).toString('base64url');
+  #client!: PostgresClient;
+  #queue!: AppendQueue;
+  #context: EngineContext | undefined;
+  readonly #listeners = new Set<AppendListener>();
+
+  constructor(private readonly options: CheckedPostgresEngineOptions) {
+    this.#schema = `"${options.schema}"`;
+    this.#channel = `event-store:${options.schema}`;
+  }
+
+  async open(context: EngineContext): Promise<void> {
+    if (this.#context) {
+      throw new ValidationError(
+        'engine',
+        `store "${this.#context.storeName}" uses this engine already: make an engine for each store.`,
+      );
+    }
+    this.#context = context;
+    try {
+      this.#client = new PostgresClient(await openPool(this.options), `PostgreSQL of store "${context.storeName}"`);
+      await checkServer(this.#client, context);
+      await migrate(this.#client, this.#schema);
+    } catch (error) {
+      await this.#giveBack();
+      throw error;
+    }
+    const { clock, maxEventsPerStream, maxStreams } = context;
+    const notify = this.options.listen ? { channel: this.#channel, sender: this.#sender } : undefined;
+    this.#queue = new AppendQueue(this.#client, this.#schema, () => ({
+      now: clock.now(),
+      maxEventsPerStream,
+      maxStreams,
+      notify,
+    }));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    await this.#giveBack();
+  }
+
+  async #giveBack(): Promise<void> {
+    this.#context = undefined;
+    await this.#client?.close('connectionString' in this.options.source);
+  }
+
+  append(request: AppendRequest): Promise<AppendAnswer> {
+    return this.#queue.append(request);
+  }
+
+  readStream(request: ReadStreamRequest): Promise<StreamPage> {
+    return this.#client.run(readStream(this.#schema, request));
+  }
+
+  readAll(request: ReadAllRequest): Promise<LogPage> {
+    return this.#client.run(readAll(this.#schema, request));
+  }
+
+  readTimeRange(request: ReadTimeRangeRequest): Promise<TimeRangePage> {
+    return this.#client.run(readTimeRange(this.#schema, request));
+  }
+
+  listStreams(request: ListStreamsRequest): Promise<StreamInfo[]> {
+    return this.#client.run(listStreams(this.#schema, request));
+  }
+
+  trim(request: TrimRequest): Promise<number> {
+    return this.#client.run(trim(this.#schema, request));
+  }
+
+  loadCheckpoint(name: string): Promise<Checkpoint | undefined> {
+    return this.#client.run(loadCheckpoint(this.#schema, name));
+  }
+
+  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
+    return this.#client.run(saveCheckpoint(this.#schema, name, checkpoint, lease));
+  }
+
+  listCheckpoints(): Promise<NamedCheckpoint[]> {
+    return this.#client.run(listCheckpoints(this.#schema));
+  }
+
+  removeCheckpoint(name: string): Promise<void> {
+    return this.#client.run(removeCheckpoint(this.#schema, name));
+  }
+
+  acquireLease(request: LeaseRequest): Promise<Lease | undefined> {
+    return this.#client.run(acquireLease(this.#schema, request));
+  }
+
+  releaseLease(lease: Lease): Promise<void> {
+    return this.#client.run(releaseLease(this.#schema, lease));
+  }
+
+  listLeases(prefix: string): Promise<Lease[]> {
+    return this.#client.run(listLeases(this.#schema, prefix));
+  }
+
+  transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
+    return this.#client.transaction((connection) =>
+      work({
+        client: connection.connection,
+        saveCheckpoint: (name, checkpoint, lease) =>
+          connection.run(saveCheckpoint(this.#schema, name, checkpoint, lease)),
+      }),
+    );
+  }
+
+  async usage(retained: Retained): Promise<EngineUsage> {
+    return { ...(await this.#client.run(usage(this.#schema, retained))), bytes: 0 };
+  }
+
+  /** Without LISTEN there is nothing to hear, and the store looks for news by itself. */
+  onAppended(tell: (streamId?: string) => void): () => void {
+    if (!this.options.listen) return () => undefined;
+    const listener = new AppendListener(this.#client, this.#channel, this.#sender, this.#context!, tell);
+    this.#listeners.add(listener);
+    return () => void listener.close().then(() => this.#listeners.delete(listener));
+  }
+}

@@ -1,0 +1,33 @@
+import { EventStoreError, StorageFailedError, StorageUnavailableError } from '../store/errors.js';
+
+// SQLSTATEs (PostgreSQL, "Error Codes") that go by themselves, or when somebody starts the server again. The connection
+// ends with those of the first list; a statement may have been committed before it could be answered.
+const CONNECTION_LOST = /^(08...|57P0[1-5])$/;
+const COME_BACK_LATER = /^(53...|40001|40P01|55P03|57014|25006)$/;
+
+// What `pg` says in words alone.
+const LOST_IN_WORDS =
+  /^(Connection terminated|Client (has encountered|was closed)|timeout|Query read timeout|Cannot use a pool)/;
+
+/** Whether nothing more can be sent on the connection that failed with this. */
+export function isConnectionLost(error: unknown): boolean {
+  const { code, message = '', syscall } = error as { code?: string; message?: string; syscall?: string };
+  if (code === undefined) return LOST_IN_WORDS.test(message);
+  // The codes of Node, such as ECONNRESET, come with the system call that failed, or begin so.
+  return CONNECTION_LOST.test(code) || syscall !== undefined || /^E[A-Z]/.test(code);
+}
+
+/**
+ * An error of the store for what `pg` or the server failed with.
+ *
+ * @param storage what failed, in words
+ * @param wasSent whether the statement may have reached the server
+ */
+export function toStoreError(error: unknown, storage: string, wasSent: boolean): EventStoreError {
+  if (error instanceof EventStoreError) return error;
+  if (isConnectionLost(error)) return new StorageUnavailableError(storage, wasSent, error);
+  const { code } = error as { code?: string };
+  // The server has answered, so it has rolled back.
+  if (code !== undefined && COME_BACK_LATER.test(code)) return new StorageUnavailableError(storage, false, error);
+  return new StorageFailedError(storage, error);
+}

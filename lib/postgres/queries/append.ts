@@ -1,0 +1,132 @@
+import { StorageFailedError, StreamLimitReachedError, WrongExpectedRevisionError } from '../../store/errors.js';
+import { createEventId } from '../../store/event-id.js';
+import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../store/expected-revision.js';
+import type { AppendAnswer, AppendRequest } from '../../store/storage-engine.js';
+import type { Query, Row } from '../postgres-client.js';
+import { integerOrNull, integersOf } from './integers.js';
+
+/** What holds for all the batches that share a commit. */
+export interface CommitSettings {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Infinity for no limit. */
+  readonly maxEventsPerStream: number;
+  readonly maxStreams: number;
+  /** Whom to tell, and in whose name; undefined for nobody. */
+  readonly notify: { readonly channel: string; readonly sender: string } | undefined;
+}
+
+/** What became of a batch: it was kept, or why not, or it is to be asked again, because it repeats one beside it. */
+export type AppendOutcome = AppendAnswer | WrongExpectedRevisionError | StreamLimitReachedError | 'ask again';
+
+const KEPT = 1;
+const KEPT_BEFORE = 2;
+const WRONG_REVISION = 3;
+const TOO_MANY_EVENTS = 4;
+const TOO_MANY_STREAMS = 5;
+const ASK_AGAIN = 6;
+
+/** Appends batches in one commit. The answers are in their order. */
+export function append(
+  schema: string,
+  requests: readonly AppendRequest[],
+  settings: CommitSettings,
+): Query<readonly AppendOutcome[]> {
+  const { now, maxEventsPerStream, maxStreams, notify } = settings;
+  const { streamIds, batches, events } = columnsOf(requests, now);
+  const retainedSince = requests.reduce((latest, { recordedSince }) => Math.max(latest, recordedSince), -Infinity);
+  return {
+    name: 'append',
+    text: `SELECT outcomes, revisions, global_positions
+      FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+    values: [
+      streamIds,
+      batches.streams,
+      batches.sizes,
+      batches.expectations,
+      events.batches,
+      events.ids,
+      events.types,
+      events.data,
+      events.metadata,
+      events.timestamps,
+      Math.floor(now),
+      integerOrNull(retainedSince),
+      integerOrNull(maxEventsPerStream),
+      integerOrNull(maxStreams),
+      notify?.channel ?? null,
+      notify?.sender ?? null,
+    ],
+    answer: (rows) => outcomesOf(rows, requests, settings),
+  };
+}
+
+function columnsOf(requests: readonly AppendRequest[], now: number) {
+  const streams = new Map<string, number>();
+  const batches = { streams: [] as number[], sizes: [] as number[], expectations: [] as number[] };
+  const events = {
+    batches: [] as number[],
+    ids: [] as string[],
+    types: [] as string[],
+    data: [] as string[],
+    metadata: [] as string[],
+    timestamps: [] as (number | null)[],
+  };
+  for (const { streamId, events: batch, expectedRevision } of requests) {
+    let stream = streams.get(streamId);
+    if (stream === undefined) streams.set(streamId, (stream = streams.size + 1));
+    batches.streams.push(stream);
+    batches.sizes.push(batch.length);
+    batches.expectations.push(toNumber(expectedRevision));
+    for (const { id, type, data, metadata, timestamp } of batch) {
+      events.batches.push(batches.streams.length);
+      events.ids.push(id ?? createEventId(now));
+      events.types.push(type);
+      events.data.push(data);
+      events.metadata.push(metadata);
+      events.timestamps.push(timestamp ?? null);
+    }
+  }
+  return { streamIds: [...streams.keys()], batches, events };
+}
+
+function toNumber(expected: ExpectedRevision): number {
+  switch (expected) {
+    case ANY:
+      return -1;
+    case STREAM_EXISTS:
+      return -2;
+    case NO_STREAM:
+      return 0;
+    default:
+      return expected;
+  }
+}
+
+function outcomesOf(
+  rows: readonly Row[],
+  requests: readonly AppendRequest[],
+  { maxEventsPerStream, maxStreams }: CommitSettings,
+): AppendOutcome[] {
+  const [outcomes, revisions, globalPositions] = rows[0].map(integersOf);
+  return requests.map(({ streamId, expectedRevision }, batch) => {
+    const revision = revisions[batch];
+    switch (outcomes[batch]) {
+      case KEPT:
+      case KEPT_BEFORE: {
+        const repeated = outcomes[batch] === KEPT_BEFORE;
+        return { firstPosition: revision + 1, globalPosition: globalPositions[batch], repeated };
+      }
+      case WRONG_REVISION:
+        return new WrongExpectedRevisionError(streamId, expectedRevision, revision);
+      case TOO_MANY_EVENTS:
+        return new StreamLimitReachedError('maxEventsPerStream', maxEventsPerStream, streamId);
+      case TOO_MANY_STREAMS:
+        return new StreamLimitReachedError('maxStreams', maxStreams, streamId);
+      case ASK_AGAIN:
+        return 'ask again';
+      default:
+        throw new StorageFailedError('PostgreSQL', new Error(`append() answered ${outcomes[batch]}`));
+    }
+  });
+}

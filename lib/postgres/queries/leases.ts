@@ -1,0 +1,43 @@
+import type { Lease, LeaseRequest } from '../../store/storage-engine.js';
+import type { Query } from '../postgres-client.js';
+import { escapeLike } from './event-conditions.js';
+
+/**
+ * Takes a lease, or prolongs it. Only the server's clock decides when one has ended.
+ *
+ * `clock_timestamp()` and not `now()`: the statement may have waited for another one, and begun long ago.
+ */
+export function acquireLease(schema: string, { name, holder, durationMs }: LeaseRequest): Query<Lease | undefined> {
+  return {
+    text: `
+      INSERT INTO ${schema}.leases AS held (name, holder, token, ends_at)
+      VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
+      ON CONFLICT (name) DO UPDATE SET
+        holder = excluded.holder,
+        token = CASE WHEN held.holder = excluded.holder AND held.ends_at > clock_timestamp()
+          THEN held.token ELSE held.token + 1 END,
+        ends_at = clock_timestamp() + $3 * interval '1 millisecond'
+      WHERE held.holder = excluded.holder OR held.ends_at <= clock_timestamp()
+      RETURNING token`,
+    values: [name, holder, durationMs],
+    answer: ([row]) => row && { name, holder, token: Number(row[0]) },
+  };
+}
+
+export function releaseLease(schema: string, { name, token }: Lease): Query<void> {
+  return {
+    text: `UPDATE ${schema}.leases SET ends_at = '-infinity' WHERE name = $1 AND token = $2`,
+    values: [name, token],
+    answer: () => undefined,
+  };
+}
+
+export function listLeases(schema: string, prefix: string): Query<Lease[]> {
+  return {
+    text: `
+      SELECT name, holder, token FROM ${schema}.leases
+      WHERE name LIKE $1 AND ends_at > clock_timestamp() ORDER BY name`,
+    values: [`${escapeLike(prefix)}%`],
+    answer: (rows) => rows.map(([name, holder, token]) => ({ name: name!, holder: holder!, token: Number(token) })),
+  };
+}

@@ -1,0 +1,56 @@
+import type { ReadStreamRequest, StreamPage } from '../../store/storage-engine.js';
+import type { Query, Row } from '../postgres-client.js';
+import { EVENT_COLUMNS, toEvent } from './event-columns.js';
+import { Parameters, typeCondition } from './event-conditions.js';
+import { integerOrNull } from './integers.js';
+import { endOfPage, pageCondition } from './page-end.js';
+import { MOST_EVENTS_READ } from './page-size.js';
+
+/** A page of one stream. What is known of the stream stands before the columns of each event, or alone. */
+export function readStream(schema: string, request: ReadStreamRequest): Query<StreamPage> {
+  const { streamId, after, limit, direction, types, recordedSince } = request;
+  const parameters = new Parameters();
+  const stream = parameters.add(streamId);
+  const begin = parameters.add(integerOrNull(after));
+  const order = direction === 'forward' ? 'ASC' : 'DESC';
+  const most = Math.min(limit, MOST_EVENTS_READ);
+  const text = `
+    WITH kept AS MATERIALIZED (
+      SELECT ${schema}.first_kept(${parameters.add(integerOrNull(recordedSince))}) AS first_kept
+    ), stream AS MATERIALIZED (
+      SELECT
+        coalesce(last.position, listed.trimmed_to) AS revision,
+        coalesce(first.position - 1, last.position, listed.trimmed_to) AS trimmed_to
+      FROM (SELECT s.trimmed_to FROM ${schema}.streams s WHERE s.stream_id = ${stream}) AS listed
+      LEFT JOIN LATERAL (
+        SELECT e.position FROM ${schema}.events e WHERE e.stream_id = ${stream} ORDER BY e.position DESC LIMIT 1
+      ) AS last ON true
+      LEFT JOIN LATERAL (
+        SELECT e.position FROM ${schema}.events e, kept
+        WHERE e.stream_id = ${stream} AND e.global_position >= kept.first_kept ORDER BY e.position LIMIT 1
+      ) AS first ON true
+    )
+    SELECT stream.revision, stream.trimmed_to, page.* FROM stream LEFT JOIN LATERAL (
+      SELECT ${EVENT_COLUMNS} FROM ${schema}.events e
+      WHERE e.stream_id = ${stream}
+        AND ${pageCondition(direction, 'e.position', begin, 'stream.trimmed_to', 'stream.revision')}
+        AND ${typeCondition(types, parameters)}
+      ORDER BY e.position ${order} LIMIT ${parameters.add(most)}
+    ) AS page ON true
+    ORDER BY page.position ${order}`;
+  return { text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
+}
+
+function pageOf(rows: readonly Row[], { after, direction }: ReadStreamRequest, most: number): StreamPage {
+  if (rows.length === 0) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true };
+  const [revision, trimmedTo] = rows[0].slice(0, 2).map(Number);
+  const events = rows[0][2] === null ? [] : rows.map((row) => toEvent(row, 2));
+  const isFull = events.length === most;
+  const lastRead = events.at(-1)?.position;
+  return {
+    events,
+    revision,
+    trimmedTo,
+    ...endOfPage({ after, direction, isFull, lastRead, trimmedTo, last: revision }),
+  };
+}

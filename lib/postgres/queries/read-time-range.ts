@@ -1,0 +1,44 @@
+import type { ReadTimeRangeRequest, TimeRangePage } from '../../store/storage-engine.js';
+import type { Query, Row } from '../postgres-client.js';
+import { EVENT_COLUMNS, toEvent } from './event-columns.js';
+import { filterCondition, Parameters } from './event-conditions.js';
+import { integerOrNull } from './integers.js';
+import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
+
+/**
+ * A page of a time range. Each event is numbered in the order of time; the last one that is looked at comes along, wanted
+ * or not, to say where to go on.
+ */
+export function readTimeRange(schema: string, request: ReadTimeRangeRequest): Query<TimeRangePage> {
+  const { from, to, after, upTo, limit, filter, recordedSince } = request;
+  const parameters = new Parameters();
+  const retainedSince = parameters.add(integerOrNull(recordedSince));
+  const inRange: string[] = [];
+  if (from !== -Infinity) inRange.push(`e.timestamp >= ${parameters.add(Math.ceil(from))}`);
+  if (to !== Infinity) inRange.push(`e.timestamp <= ${parameters.add(Math.floor(to))}`);
+  if (after) {
+    const place = `(${parameters.add(after.timestamp)}, ${parameters.add(after.globalPosition)})`;
+    inRange.push(`(e.timestamp, e.global_position) > ${place}`);
+  }
+  if (upTo !== Infinity) inRange.push(`e.global_position <= ${parameters.add(upTo)}`);
+  const most = Math.min(limit, MOST_EVENTS_READ);
+  const text = `
+    WITH kept AS MATERIALIZED (SELECT ${schema}.first_kept(${retainedSince}) AS first_kept)
+    SELECT e.place, e.is_wanted, ${EVENT_COLUMNS} FROM (
+      SELECT row_number() OVER () AS place, ${filterCondition(filter, parameters)} AS is_wanted, e.* FROM (
+        SELECT * FROM ${schema}.events e
+        WHERE ${['e.global_position >= (SELECT first_kept FROM kept)', ...inRange].join(' AND ')}
+        ORDER BY e.timestamp, e.global_position LIMIT ${MOST_EVENTS_LOOKED_AT}
+      ) AS e
+    ) AS e
+    WHERE e.is_wanted OR e.place = ${MOST_EVENTS_LOOKED_AT}
+    ORDER BY e.timestamp, e.global_position LIMIT ${parameters.add(most)}`;
+  return { text, values: parameters.values, answer: (rows) => pageOf(rows, most) };
+}
+
+function pageOf(rows: readonly Row[], most: number): TimeRangePage {
+  const events = rows.filter(([, isWanted]) => isWanted === 't').map((row) => toEvent(row, 2));
+  const last = rows.at(-1);
+  if (!last || (rows.length < most && Number(last[0]) < MOST_EVENTS_LOOKED_AT)) return { events, next: undefined };
+  return { events, next: { timestamp: Number(last[9]), globalPosition: Number(last[2]) } };
+}
