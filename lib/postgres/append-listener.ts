@@ -1,9 +1,16 @@
 import type { EngineContext } from '../store/storage-engine.js';
-import type { CheckedOutConnection, PostgresClient } from './postgres-client.js';
+import type { CheckedOutConnection, PostgresClient, Query } from './postgres-client.js';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 const HEARTBEAT_MS = 15_000;
+
+const LISTEN_TO = (channel: string): Query<void> => ({
+  text: `LISTEN "${channel}"`,
+  values: [],
+  answer: () => undefined,
+});
+const ARE_YOU_THERE: Query<void> = { text: 'SELECT 1', values: [], answer: () => undefined };
 
 /**
  * Hears of the appends of other instances, on a connection of its own.
@@ -45,15 +52,16 @@ export class AppendListener {
     let connection: CheckedOutConnection | undefined;
     try {
       connection = await this.client.connect();
-      connection.connection.on('notification', ({ channel, payload = '' }) => {
+      const { connection: driver } = connection;
+      driver.on('notification', ({ channel, payload = '' }) => {
         if (channel === this.channel) this.#hear(payload);
       });
-      connection.connection.on('end', () => this.#reconnect());
-      await connection.run({ text: `LISTEN "${this.channel}"`, values: [], answer: () => undefined });
+      driver.on('end', () => this.#reconnect(connection));
+      await connection.run(LISTEN_TO(this.channel));
       this.#connection = connection;
       this.#retryMs = FIRST_RETRY_MS;
-      this.tell();
-      this.#beat();
+      this.#say();
+      this.#beat(connection);
     } catch {
       connection?.destroy();
       this.#retryLater();
@@ -63,25 +71,28 @@ export class AppendListener {
   #hear(payload: string): void {
     const [sender] = payload.split(' ', 1);
     // Who appends here is told without a detour.
-    if (sender !== this.self) this.tell(payload.slice(sender.length + 1) || undefined);
+    if (sender !== this.self) this.#say(payload.slice(sender.length + 1) || undefined);
+  }
+
+  #say(streamId?: string): void {
+    if (!this.#isClosed) this.tell(streamId);
   }
 
   /** A connection to a server that has vanished looks like one on which nothing is said. */
-  #beat(): void {
+  #beat(connection: CheckedOutConnection): void {
     this.#later(HEARTBEAT_MS, async () => {
-      const connection = this.#connection!;
-      this.#later(HEARTBEAT_MS, async () => this.#reconnect());
+      this.#later(HEARTBEAT_MS, async () => this.#reconnect(connection));
       try {
-        await connection.run({ text: 'SELECT 1', values: [], answer: () => undefined });
-        if (connection === this.#connection) this.#beat();
+        await connection.run(ARE_YOU_THERE);
+        if (connection === this.#connection) this.#beat(connection);
       } catch {
-        if (connection === this.#connection) this.#reconnect();
+        this.#reconnect(connection);
       }
     });
   }
 
-  #reconnect(): void {
-    if (!this.#connection) return;
+  #reconnect(lost: CheckedOutConnection | undefined): void {
+    if (lost === undefined || lost !== this.#connection) return;
     this.#giveUp();
     this.#retryLater();
   }

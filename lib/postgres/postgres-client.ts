@@ -13,7 +13,6 @@ export interface PostgresPool {
 /** The part of a `pg` client, taken from a pool, that this engine uses. */
 export interface PostgresConnection {
   query(query: {
-    name?: string;
     text: string;
     values?: unknown[];
     rowMode: 'array';
@@ -37,8 +36,8 @@ export type Row = readonly (string | null)[];
 
 /** A statement, and what its rows mean. */
 export interface Query<Answer> {
-  /** Under this name a connection remembers its plan. Only where that is worth more than the ease of not doing it. */
-  readonly name?: string;
+  /** Whether it changes what is kept. */
+  readonly writes?: boolean;
   readonly text: string;
   readonly values: readonly unknown[];
   answer(rows: readonly Row[]): Answer;
@@ -75,9 +74,9 @@ export class PostgresClient {
   async transaction<T>(work: (connection: CheckedOutConnection) => Promise<T>): Promise<T> {
     const connection = await this.connect();
     try {
-      await connection.command('BEGIN ISOLATION LEVEL READ COMMITTED');
+      await connection.begin();
       const answer = await work(connection);
-      await connection.command('COMMIT');
+      await connection.commit();
       return answer;
     } catch (error) {
       await connection.rollBack();
@@ -106,6 +105,7 @@ export class PostgresClient {
 /** A connection that is not in the pool. */
 export class CheckedOutConnection {
   #isBroken = false;
+  #isInTransaction = false;
   #isReleased = false;
   readonly #noteBroken = (): void => void (this.#isBroken = true);
 
@@ -118,25 +118,39 @@ export class CheckedOutConnection {
   }
 
   async run<Answer>(query: Query<Answer>): Promise<Answer> {
-    const { rows } = await this.#send(query.text, query.values, query.name);
+    // What was written in a transaction is undone with it.
+    const isOutcomeUnknown = query.writes === true && !this.#isInTransaction;
+    const { rows } = await this.#send(query.text, query.values, isOutcomeUnknown);
     return query.answer(rows as Row[]);
   }
 
-  /** Runs BEGIN, COMMIT and the like. @throws when the server did something else, as COMMIT does after a failure */
-  async command(text: string): Promise<void> {
-    const { command } = await this.#send(text);
-    if (text.startsWith(command)) return;
-    const problem = `${text} became ${command}, because a statement before it had failed`;
-    throw new StorageFailedError(this.storage, new Error(problem));
+  async begin(): Promise<void> {
+    // Whatever the default of the database is: lease and checkpoint have to see what others have committed.
+    await this.#send('BEGIN ISOLATION LEVEL READ COMMITTED', [], false);
+    this.#isInTransaction = true;
   }
 
+  /** @throws {StorageFailedError} when a statement of the transaction had failed, and the failure was caught */
+  async commit(): Promise<void> {
+    const { command } = await this.#send('COMMIT', [], true);
+    this.#isInTransaction = false;
+    // The server rolls such a transaction back, and does not call that an error.
+    if (command === 'COMMIT') return;
+    throw new StorageFailedError(
+      this.storage,
+      new Error('a statement of the transaction failed, so it was rolled back'),
+    );
+  }
+
+  /** Undoes the transaction, if one is open. */
   async rollBack(): Promise<void> {
     try {
-      if (!this.#isBroken) await this.#send('ROLLBACK');
+      if (this.#isInTransaction && !this.#isBroken) await this.#send('ROLLBACK', [], false);
     } catch {
-      // The server rolls back what a broken connection had begun.
+      // The server undoes what a broken connection had begun.
       this.#isBroken = true;
     }
+    this.#isInTransaction = false;
   }
 
   /** Closes it, instead of giving it back. Idempotent. */
@@ -153,12 +167,13 @@ export class CheckedOutConnection {
     if (!this.#isBroken) this.connection.removeListener('error', this.#noteBroken);
   }
 
-  async #send(text: string, values: readonly unknown[] = [], name?: string): Promise<PostgresResult> {
+  async #send(text: string, values: readonly unknown[], isOutcomeUnknown: boolean): Promise<PostgresResult> {
     try {
-      return await this.connection.query({ name, text, values: values as unknown[], rowMode: 'array', types: AS_TEXT });
+      // Without a name: a pooler may run the next statement on another connection, where a name would not be known.
+      return await this.connection.query({ text, values: values as unknown[], rowMode: 'array', types: AS_TEXT });
     } catch (error) {
       if (isConnectionLost(error)) this.#isBroken = true;
-      throw toStoreError(error, this.storage, true);
+      throw toStoreError(error, this.storage, isOutcomeUnknown);
     }
   }
 }

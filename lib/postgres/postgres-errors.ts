@@ -21,11 +21,11 @@ export function isConnectionLost(error: unknown): boolean {
  * An error of the store for what `pg` or the server failed with.
  *
  * @param storage what failed, in words
- * @param wasSent whether the statement may have reached the server
+ * @param isOutcomeUnknown whether something may have been changed, if the connection was lost
  */
-export function toStoreError(error: unknown, storage: string, wasSent: boolean): EventStoreError {
+export function toStoreError(error: unknown, storage: string, isOutcomeUnknown: boolean): EventStoreError {
   if (error instanceof EventStoreError) return error;
-  if (isConnectionLost(error)) return new StorageUnavailableError(storage, wasSent, error);
+  if (isConnectionLost(error)) return new StorageUnavailableError(storage, isOutcomeUnknown, error);
   const { code } = error as { code?: string };
   // The server has answered, so it has rolled back.
   if (code !== undefined && COME_BACK_LATER.test(code)) return new StorageUnavailableError(storage, false, error);

@@ -3,7 +3,7 @@ import { createEventId } from '../../store/event-id.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../store/expected-revision.js';
 import type { AppendAnswer, AppendRequest } from '../../store/storage-engine.js';
 import type { Query, Row } from '../postgres-client.js';
-import { integerOrNull, integersOf } from './integers.js';
+import { integerOrNull, integersOf, timeOrNull } from './integers.js';
 
 /** What holds for all the batches that share a commit. */
 export interface CommitSettings {
@@ -36,7 +36,7 @@ export function append(
   const { streamIds, batches, events } = columnsOf(requests, now);
   const retainedSince = requests.reduce((latest, { recordedSince }) => Math.max(latest, recordedSince), -Infinity);
   return {
-    name: 'append',
+    writes: true,
     text: `SELECT outcomes, revisions, global_positions
       FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
     values: [
@@ -51,7 +51,7 @@ export function append(
       events.metadata,
       events.timestamps,
       Math.floor(now),
-      integerOrNull(retainedSince),
+      timeOrNull(retainedSince),
       integerOrNull(maxEventsPerStream),
       integerOrNull(maxStreams),
       notify?.channel ?? null,

@@ -21,8 +21,9 @@ export function saveCheckpoint(schema: string, name: string, checkpoint: Checkpo
   const values = [name, JSON.stringify(checkpoint)];
   const save = `INSERT INTO ${schema}.checkpoints AS saved (name, checkpoint)`;
   const replace = 'ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint';
-  if (!lease) return { text: `${save} VALUES ($1, $2) ${replace}`, values, answer: () => undefined };
+  if (!lease) return { writes: true, text: `${save} VALUES ($1, $2) ${replace}`, values, answer: () => undefined };
   return {
+    writes: true,
     text: `
       WITH lease AS MATERIALIZED (SELECT FROM ${schema}.leases l WHERE l.name = $3 AND l.token = $4 FOR SHARE)
       ${save} SELECT $1, $2 FROM lease ${replace} RETURNING true`,
@@ -42,7 +43,12 @@ export function listCheckpoints(schema: string): Query<NamedCheckpoint[]> {
 }
 
 export function removeCheckpoint(schema: string, name: string): Query<void> {
-  return { text: `DELETE FROM ${schema}.checkpoints WHERE name = $1`, values: [name], answer: () => undefined };
+  return {
+    writes: true,
+    text: `DELETE FROM ${schema}.checkpoints WHERE name = $1`,
+    values: [name],
+    answer: () => undefined,
+  };
 }
 
 function toCheckpoint(text: string): Checkpoint {

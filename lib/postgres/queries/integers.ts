@@ -1,6 +1,11 @@
-/** A whole number as a parameter: the next one for a fraction, null for both infinities. */
+/** A limit or a place as a parameter; null for infinity. */
 export function integerOrNull(value: number): number | null {
-  return Number.isFinite(value) ? Math.ceil(value) : null;
+  return Number.isFinite(value) ? value : null;
+}
+
+/** The time from which on something holds, as a parameter; null when it holds from the beginning. */
+export function timeOrNull(ms: number): number | null {
+  return ms === -Infinity ? null : Math.min(Math.ceil(ms), Number.MAX_SAFE_INTEGER);
 }
 
 /** The elements of an array of integers without nulls, as the server writes it: `{1,2,3}`. */

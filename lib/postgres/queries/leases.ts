@@ -9,6 +9,7 @@ import { escapeLike } from './event-conditions.js';
  */
 export function acquireLease(schema: string, { name, holder, durationMs }: LeaseRequest): Query<Lease | undefined> {
   return {
+    writes: true,
     text: `
       INSERT INTO ${schema}.leases AS held (name, holder, token, ends_at)
       VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
@@ -26,6 +27,7 @@ export function acquireLease(schema: string, { name, holder, durationMs }: Lease
 
 export function releaseLease(schema: string, { name, token }: Lease): Query<void> {
   return {
+    writes: true,
     text: `UPDATE ${schema}.leases SET ends_at = '-infinity' WHERE name = $1 AND token = $2`,
     values: [name, token],
     answer: () => undefined,

@@ -3,13 +3,13 @@ import { readOnlyDate } from '../../store/read-only-date.js';
 import type { StreamInfo } from '../../store/stream-info.js';
 import type { Query, Row } from '../postgres-client.js';
 import { escapeLike, Parameters } from './event-conditions.js';
-import { integerOrNull } from './integers.js';
+import { integerOrNull, timeOrNull } from './integers.js';
 
 /** Streams in the order of their ids; one that is asked for by its id also when it is empty. */
 export function listStreams(schema: string, request: ListStreamsRequest): Query<StreamInfo[]> {
   const { streamId, prefix, after, limit, recordedSince } = request;
   const parameters = new Parameters();
-  const retainedSince = parameters.add(integerOrNull(recordedSince));
+  const retainedSince = parameters.add(timeOrNull(recordedSince));
   const conditions: string[] = [];
   if (streamId !== undefined) {
     conditions.push(`s.stream_id = ${parameters.add(streamId)}`);

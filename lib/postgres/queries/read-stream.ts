@@ -2,9 +2,9 @@ import type { ReadStreamRequest, StreamPage } from '../../store/storage-engine.j
 import type { Query, Row } from '../postgres-client.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { Parameters, typeCondition } from './event-conditions.js';
-import { integerOrNull } from './integers.js';
-import { endOfPage, pageCondition } from './page-end.js';
-import { MOST_EVENTS_READ } from './page-size.js';
+import { integerOrNull, timeOrNull } from './integers.js';
+import { conditionOfPage, endOfPage } from './page.js';
+import { MOST_EVENTS_LOOKED_AT as mostLookedAt, MOST_EVENTS_READ } from './page-size.js';
 
 /** A page of one stream. What is known of the stream stands before the columns of each event, or alone. */
 export function readStream(schema: string, request: ReadStreamRequest): Query<StreamPage> {
@@ -14,9 +14,11 @@ export function readStream(schema: string, request: ReadStreamRequest): Query<St
   const begin = parameters.add(integerOrNull(after));
   const order = direction === 'forward' ? 'ASC' : 'DESC';
   const most = Math.min(limit, MOST_EVENTS_READ);
+  const bounds = { trimmedTo: 'stream.trimmed_to', last: 'stream.revision' };
+  const look = conditionOfPage({ column: 'e.position', direction, begin, ...bounds, mostLookedAt });
   const text = `
     WITH kept AS MATERIALIZED (
-      SELECT ${schema}.first_kept(${parameters.add(integerOrNull(recordedSince))}) AS first_kept
+      SELECT ${schema}.first_kept(${parameters.add(timeOrNull(recordedSince))}) AS first_kept
     ), stream AS MATERIALIZED (
       SELECT
         coalesce(last.position, listed.trimmed_to) AS revision,
@@ -33,7 +35,7 @@ export function readStream(schema: string, request: ReadStreamRequest): Query<St
     SELECT stream.revision, stream.trimmed_to, page.* FROM stream LEFT JOIN LATERAL (
       SELECT ${EVENT_COLUMNS} FROM ${schema}.events e
       WHERE e.stream_id = ${stream}
-        AND ${pageCondition(direction, 'e.position', begin, 'stream.trimmed_to', 'stream.revision')}
+        AND ${look}
         AND ${typeCondition(types, parameters)}
       ORDER BY e.position ${order} LIMIT ${parameters.add(most)}
     ) AS page ON true
@@ -47,10 +49,6 @@ function pageOf(rows: readonly Row[], { after, direction }: ReadStreamRequest, m
   const events = rows[0][2] === null ? [] : rows.map((row) => toEvent(row, 2));
   const isFull = events.length === most;
   const lastRead = events.at(-1)?.position;
-  return {
-    events,
-    revision,
-    trimmedTo,
-    ...endOfPage({ after, direction, isFull, lastRead, trimmedTo, last: revision }),
-  };
+  const page = { after, direction, mostLookedAt, isFull, lastRead, trimmedTo, last: revision };
+  return { events, revision, trimmedTo, ...endOfPage(page) };
 }

@@ -2,8 +2,8 @@ import type { ReadTimeRangeRequest, TimeRangePage } from '../../store/storage-en
 import type { Query, Row } from '../postgres-client.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { filterCondition, Parameters } from './event-conditions.js';
-import { integerOrNull } from './integers.js';
-import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
+import { timeOrNull } from './integers.js';
+import { MOST_EVENTS_READ, MOST_TIMES_LOOKED_AT } from './page-size.js';
 
 /**
  * A page of a time range. Each event is numbered in the order of time; the last one that is looked at comes along, wanted
@@ -12,26 +12,27 @@ import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
 export function readTimeRange(schema: string, request: ReadTimeRangeRequest): Query<TimeRangePage> {
   const { from, to, after, upTo, limit, filter, recordedSince } = request;
   const parameters = new Parameters();
-  const retainedSince = parameters.add(integerOrNull(recordedSince));
-  const inRange: string[] = [];
+  const inRange = ['true'];
   if (from !== -Infinity) inRange.push(`e.timestamp >= ${parameters.add(Math.ceil(from))}`);
   if (to !== Infinity) inRange.push(`e.timestamp <= ${parameters.add(Math.floor(to))}`);
   if (after) {
     const place = `(${parameters.add(after.timestamp)}, ${parameters.add(after.globalPosition)})`;
     inRange.push(`(e.timestamp, e.global_position) > ${place}`);
   }
-  if (upTo !== Infinity) inRange.push(`e.global_position <= ${parameters.add(upTo)}`);
+  if (filter?.stream !== undefined) inRange.push(`e.stream_id = ${parameters.add(filter.stream)}`);
+  // Not a part of the range: what the planner cannot estimate would keep it from reading in the order of time.
+  const isWanted = [filterCondition(filter, parameters), 'e.global_position >= (SELECT first_kept FROM kept)'];
+  if (upTo !== Infinity) isWanted.push(`e.global_position <= ${parameters.add(upTo)}`);
   const most = Math.min(limit, MOST_EVENTS_READ);
   const text = `
-    WITH kept AS MATERIALIZED (SELECT ${schema}.first_kept(${retainedSince}) AS first_kept)
+    WITH kept AS MATERIALIZED (SELECT ${schema}.first_kept(${parameters.add(timeOrNull(recordedSince))}) AS first_kept)
     SELECT e.place, e.is_wanted, ${EVENT_COLUMNS} FROM (
-      SELECT row_number() OVER () AS place, ${filterCondition(filter, parameters)} AS is_wanted, e.* FROM (
-        SELECT * FROM ${schema}.events e
-        WHERE ${['e.global_position >= (SELECT first_kept FROM kept)', ...inRange].join(' AND ')}
-        ORDER BY e.timestamp, e.global_position LIMIT ${MOST_EVENTS_LOOKED_AT}
-      ) AS e
+      SELECT row_number() OVER () AS place, ${isWanted.join(' AND ')} AS is_wanted, e.* FROM (
+        SELECT * FROM ${schema}.events e WHERE ${inRange.join(' AND ')}
+        ORDER BY e.timestamp, e.global_position LIMIT ${MOST_TIMES_LOOKED_AT}
+      ) AS e ORDER BY e.timestamp, e.global_position
     ) AS e
-    WHERE e.is_wanted OR e.place = ${MOST_EVENTS_LOOKED_AT}
+    WHERE e.is_wanted OR e.place = ${MOST_TIMES_LOOKED_AT}
     ORDER BY e.timestamp, e.global_position LIMIT ${parameters.add(most)}`;
   return { text, values: parameters.values, answer: (rows) => pageOf(rows, most) };
 }
@@ -39,6 +40,6 @@ export function readTimeRange(schema: string, request: ReadTimeRangeRequest): Qu
 function pageOf(rows: readonly Row[], most: number): TimeRangePage {
   const events = rows.filter(([, isWanted]) => isWanted === 't').map((row) => toEvent(row, 2));
   const last = rows.at(-1);
-  if (!last || (rows.length < most && Number(last[0]) < MOST_EVENTS_LOOKED_AT)) return { events, next: undefined };
+  if (!last || (rows.length < most && Number(last[0]) < MOST_TIMES_LOOKED_AT)) return { events, next: undefined };
   return { events, next: { timestamp: Number(last[9]), globalPosition: Number(last[2]) } };
 }

@@ -1,0 +1,58 @@
+import type { Direction } from '../../store/storage-engine.js';
+
+/** What a page was made of. Positions are those of a stream, or of the log. */
+interface FoundPage {
+  readonly after: number;
+  readonly direction: Direction;
+  /** How many positions were looked at, at most; Infinity for all. */
+  readonly mostLookedAt: number;
+  /** Whether it holds as many events as it could. */
+  readonly isFull: boolean;
+  /** The position of the last event in it; undefined when it holds none. */
+  readonly lastRead: number | undefined;
+  readonly trimmedTo: number;
+  /** The position of the last event there is. */
+  readonly last: number;
+}
+
+/** How far a page reaches, and whether nothing follows it. */
+export function endOfPage(page: FoundPage): { readonly position: number; readonly isEnd: boolean } {
+  const { after, direction, mostLookedAt, isFull, lastRead = after, trimmedTo, last } = page;
+  if (direction === 'forward') {
+    const begin = Math.max(after, trimmedTo);
+    if (begin >= last) return { position: after, isEnd: true };
+    const position = isFull ? lastRead : Math.min(begin + mostLookedAt, last);
+    return { position, isEnd: position >= last };
+  }
+  const begin = Math.min(after, last + 1);
+  if (begin <= trimmedTo + 1) return { position: after, isEnd: true };
+  const position = isFull ? lastRead : Math.max(begin - mostLookedAt, trimmedTo + 1);
+  return { position, isEnd: position <= trimmedTo + 1 };
+}
+
+/** Where a page looks, in SQL. */
+interface SoughtPage {
+  readonly column: string;
+  readonly direction: Direction;
+  /** The parameter of `after`; null stands for infinity. */
+  readonly begin: string;
+  readonly trimmedTo: string;
+  readonly last: string;
+  /** Left out, there is no bound. */
+  readonly mostLookedAt?: number;
+}
+
+/** The condition that a page looks at: what lies behind `begin` in its direction, is kept, and is not too far away. */
+export function conditionOfPage({ column, direction, begin, trimmedTo, last, mostLookedAt }: SoughtPage): string {
+  const conditions = [`${column} > ${trimmedTo}`];
+  if (direction === 'forward') {
+    // A comparison with null finds nothing, as nothing lies behind infinity.
+    conditions.push(`${column} > ${begin}::bigint`);
+    if (mostLookedAt) conditions.push(`${column} <= greatest(${begin}::bigint, ${trimmedTo}) + ${mostLookedAt}`);
+  } else {
+    const start = `least(${begin}::bigint, ${last} + 1)`;
+    conditions.push(`${column} < ${start}`);
+    if (mostLookedAt) conditions.push(`${column} >= ${start} - ${mostLookedAt}`);
+  }
+  return conditions.join(' AND ');
+}
