@@ -1,0 +1,137 @@
+import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { ValidationError } from '../store/errors.js';
+import type { NewEvent } from '../store/event.js';
+import { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from '../store/expected-revision.js';
+import { kindOf, shown } from '../store/names.js';
+import { fromCloudEvent } from './cloud-events.js';
+import type { CheckedHttpOptions } from './event-store-http-options.js';
+import { rawRequest, type HttpRequest } from './http-exchange.js';
+import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA, JSON_MEDIA, mediaTypeOf } from './media-types.js';
+import { shortened, wholeNumber } from './query.js';
+
+const EVENT_MEMBERS = ['type', 'data', 'id', 'timestamp', 'metadata'];
+
+/**
+ * The events that a request wants to append: one, or an array of them; as our own JSON or as CloudEvents.
+ *
+ * What they hold is checked by the store. Here it is checked that no member is given that nobody reads.
+ *
+ * @throws {ValidationError} that names the member
+ * @throws {UnsupportedMediaTypeException | PayloadTooLargeException}
+ */
+export async function eventsOf(request: HttpRequest, options: CheckedHttpOptions): Promise<NewEvent | NewEvent[]> {
+  const media = mediaTypeOf(request.headers['content-type']);
+  if (Number(request.headers['content-length']) > options.maxBodyBytes) refuseLength(options.maxBodyBytes);
+  switch (media) {
+    case JSON_MEDIA:
+      return checkedCount(request.body, options, checkedEvent);
+    case CLOUD_EVENT_MEDIA:
+      return fromCloudEvent(await jsonBody(request, options.maxBodyBytes), '');
+    case CLOUD_EVENT_BATCH_MEDIA: {
+      const batch = await jsonBody(request, options.maxBodyBytes);
+      if (!Array.isArray(batch)) throw new ValidationError('events', `it is ${kindOf(batch)}: give an array.`);
+      return checkedCount(batch, options, fromCloudEvent);
+    }
+    default: {
+      const known = [JSON_MEDIA, CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA].join(', ');
+      throw new UnsupportedMediaTypeException(`The content type is ${shown(media)}: send one of ${known}.`);
+    }
+  }
+}
+
+/** @throws {UnsupportedMediaTypeException} when a request has a body, or says that it has, and it is not JSON */
+export function checkNoOtherBody({ headers }: HttpRequest): void {
+  const media = mediaTypeOf(headers['content-type']);
+  if (media === undefined ? Number(headers['content-length'] ?? 0) > 0 : media !== JSON_MEDIA) {
+    throw new UnsupportedMediaTypeException(`The content type is ${shown(media)}: send no body, or ${JSON_MEDIA}.`);
+  }
+}
+
+/**
+ * The revision that a request expects: `If-Match: "7"`, `If-Match: *` for a stream that exists, `If-None-Match: *` for
+ * none. Any revision will do without.
+ *
+ * @throws {ValidationError} that names the header
+ */
+export function expectedRevisionOf({ headers }: HttpRequest): ExpectedRevision {
+  const ifMatch = headers['if-match'];
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch !== undefined) {
+    if (ifMatch !== undefined)
+      throw new ValidationError('If-None-Match', 'there is an If-Match too: send one of them.');
+    if (ifNoneMatch.trim() !== '*') throw new ValidationError('If-None-Match', `${shown(ifNoneMatch)} is not "*".`);
+    return NO_STREAM;
+  }
+  if (ifMatch === undefined) return ANY;
+  if (ifMatch.trim() === '*') return STREAM_EXISTS;
+  const [, revision] = /^\s*"(\d+)"\s*$/.exec(ifMatch) ?? [];
+  if (revision === undefined) {
+    throw new ValidationError(
+      'If-Match',
+      `${shown(ifMatch)} is no revision: send one such as "7", with its quotation marks.`,
+    );
+  }
+  return wholeNumber(revision, 'If-Match');
+}
+
+function checkedCount(
+  body: unknown,
+  { maxEventsPerAppend }: CheckedHttpOptions,
+  toEvent: (value: unknown, field: string) => NewEvent,
+): NewEvent | NewEvent[] {
+  if (!Array.isArray(body)) return toEvent(body, '');
+  if (body.length > maxEventsPerAppend) {
+    throw new PayloadTooLargeException(
+      `There are ${body.length} events: send at most ${maxEventsPerAppend} at a time.`,
+    );
+  }
+  return body.map((event, index) => toEvent(event, `events[${index}]`));
+}
+
+function checkedEvent(value: unknown, field: string): NewEvent {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ValidationError(field || 'event', `it is ${kindOf(value)}: give an object.`);
+  }
+  for (const name of Object.keys(value)) {
+    if (EVENT_MEMBERS.includes(name)) continue;
+    const place = field === '' ? '' : `${field}.`;
+    throw new ValidationError(
+      place + shortened(name),
+      `an event has no such member: take ${EVENT_MEMBERS.join(', ')}.`,
+    );
+  }
+  return value as NewEvent;
+}
+
+/** The body as JSON: parsed already, or read here when no parser knows its media type. */
+async function jsonBody(request: HttpRequest, maxBytes: number): Promise<unknown> {
+  const { body } = request;
+  if (body !== undefined && !isUnread(body)) {
+    return typeof body === 'string' || Buffer.isBuffer(body) ? parsed(String(body)) : body;
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of rawRequest(request) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) refuseLength(maxBytes);
+    chunks.push(chunk);
+  }
+  return parsed(Buffer.concat(chunks).toString());
+}
+
+/** Whether the body is the request itself, as the parser for CloudEvents leaves it. */
+function isUnread(body: unknown): boolean {
+  return typeof (body as { pipe?: unknown } | null)?.pipe === 'function';
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ValidationError('body', 'it is no JSON: send JSON text in UTF-8.');
+  }
+}
+
+function refuseLength(maxBytes: number): never {
+  throw new PayloadTooLargeException(`The body is larger than ${maxBytes} bytes: send fewer events at a time.`);
+}

@@ -1,0 +1,81 @@
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { ValidationError } from '../store/errors.js';
+import { urlOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA } from './media-types.js';
+import { answerWithProblem } from './problem-details.filter.js';
+
+// A body that cannot be parsed fails before there is a controller, and a controller's filter. Both adapters have a place
+// for that, which is used here for the paths of the module only, so that such a request gets problem details too.
+
+type Next = (error?: unknown) => void;
+
+/** The part of an Express application that is used here. */
+interface ExpressApp {
+  use(handler: (error: unknown, request: HttpRequest, response: HttpResponse, next: Next) => void): unknown;
+}
+
+/** The part of a Fastify instance that is used here. */
+interface FastifyApp {
+  addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
+  hasContentTypeParser(type: string): boolean;
+  addContentTypeParser(
+    type: string,
+    parser: (request: unknown, body: unknown, done: (error: null, body: unknown) => void) => void,
+  ): unknown;
+}
+
+interface FastifyRoute {
+  readonly url: string;
+  errorHandler?: (error: unknown, request: HttpRequest, response: HttpResponse) => void;
+}
+
+/** Which URLs are those of the module, wherever the application has put them. */
+function isUnder(path: string, url: string): boolean {
+  return `${url.split('?', 1)[0]}/`.includes(`/${path}/`);
+}
+
+/** To be called before the routes are made, as Fastify tells of each once. */
+export function prepareFastify(adapter: AbstractHttpAdapter, path: string): void {
+  if (adapter.getType() !== 'fastify') return;
+  const app = adapter.getInstance<FastifyApp>();
+  app.addHook('onRoute', (route) => {
+    if (isUnder(path, route.url)) route.errorHandler ??= (error, _request, reply) => answerTo(reply, error);
+  });
+  for (const type of [CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA]) {
+    // Left unread, for the controller, which knows how much it may be.
+    if (!app.hasContentTypeParser(type)) app.addContentTypeParser(type, (_request, body, done) => done(null, body));
+  }
+}
+
+/** To be called when the routes are made, and before Nest's own handler of errors, which takes what comes to it. */
+export function prepareExpress(adapter: AbstractHttpAdapter, path: string): void {
+  if (adapter.getType() !== 'express') return;
+  adapter.getInstance<ExpressApp>().use((error, request, response, next) => {
+    if (isUnder(path, urlOf(request))) answerTo(response, error);
+    else next(error);
+  });
+}
+
+function answerTo(response: HttpResponse, error: unknown): void {
+  answerWithProblem(response, toKnownError(error));
+}
+
+/** What a parser of bodies or paths has refused, as an error that has problem details. */
+function toKnownError(error: unknown): unknown {
+  const { statusCode, status = statusCode } = error as { statusCode?: number; status?: number };
+  switch (status) {
+    case 413:
+      return new PayloadTooLargeException(
+        'The body is larger than the application takes: send fewer events at a time.',
+      );
+    case 415:
+      return new UnsupportedMediaTypeException('The content type is not one that is read here: send JSON.');
+    case 400:
+      return error instanceof URIError
+        ? new ValidationError('path', 'it is not well-formed: encode it as UTF-8 with percent signs.', { cause: error })
+        : new ValidationError('body', 'it is not well-formed: send JSON in UTF-8.', { cause: error });
+    default:
+      return error;
+  }
+}

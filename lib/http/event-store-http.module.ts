@@ -1,0 +1,129 @@
+import {
+  Controller,
+  Inject,
+  Module,
+  UseFilters,
+  UseGuards,
+  type DynamicModule,
+  type NestModule,
+  type OnModuleInit,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { getEventStoreToken } from '../nest/event-store.tokens.js';
+import { ValidationError } from '../store/errors.js';
+import type { EventStore } from '../store/event-store.js';
+import { AppendController } from './append.controller.js';
+import { prepareExpress, prepareFastify } from './early-errors.js';
+import { EventAnswers } from './event-answers.js';
+import {
+  checkHttpOptions,
+  checkHttpRoutes,
+  HTTP_MODULE,
+  type CheckedHttpRoutes,
+  type EventStoreHttpOptions,
+  type EventStoreHttpRoutes,
+} from './event-store-http-options.js';
+import {
+  ConfigurableModuleClass,
+  HTTP_OPTIONS,
+  type ASYNC_OPTIONS_TYPE,
+  type OPTIONS_TYPE,
+} from './event-store-http.module-definition.js';
+import { EventsController } from './events.controller.js';
+import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE } from './http.tokens.js';
+import { LiveStreams } from './live/live-streams.js';
+import { OperationsController } from './operations.controller.js';
+import { OperationsWriteController } from './operations-write.controller.js';
+import { ProblemDetailsFilter } from './problem-details.filter.js';
+import { StreamsController } from './streams.controller.js';
+
+/**
+ * Makes an event store reachable over HTTP: `register({ path, guards })`. Can be imported several times, with several
+ * paths.
+ *
+ * It reads only, unless `readOnly: false` is said, and does not start without guards, unless `public: true` is said.
+ */
+@Module({})
+export class EventStoreHttpModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
+  /** @throws {ValidationError} when an option is not acceptable, above all when nobody keeps the door */
+  static override register(options: typeof OPTIONS_TYPE): DynamicModule {
+    return withRoutes(super.register(options), options);
+  }
+
+  /**
+   * What is known before the application starts, such as `path` and `guards`, is given here; the rest comes from
+   * `useFactory` (with `inject` and `imports`), `useClass` or `useExisting`.
+   *
+   * @throws {ValidationError} when nobody keeps the door
+   */
+  static override registerAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return withRoutes(super.registerAsync(options), options);
+  }
+
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(CHECKED_HTTP_ROUTES) private readonly routes: CheckedHttpRoutes,
+  ) {
+    super();
+  }
+
+  /** Called before the routes are made. */
+  configure(): void {
+    if (this.host.httpAdapter) prepareFastify(this.host.httpAdapter, this.routes.path);
+  }
+
+  /** Called when the routes are made. */
+  onModuleInit(): void {
+    if (this.host.httpAdapter) prepareExpress(this.host.httpAdapter, this.routes.path);
+  }
+}
+
+function withRoutes(definition: DynamicModule, given: EventStoreHttpRoutes): DynamicModule {
+  const routes = checkHttpRoutes(given);
+  const imports = new Set([...(definition.imports ?? []), ...routes.imports]);
+  const providers: Provider[] = [
+    { provide: CHECKED_HTTP_ROUTES, useValue: routes },
+    {
+      provide: CHECKED_HTTP_OPTIONS,
+      useFactory: (options: EventStoreHttpOptions) => checkHttpOptions(options),
+      inject: [HTTP_OPTIONS],
+    },
+    {
+      provide: HTTP_STORE,
+      useFactory: (store: EventStore | undefined) => store ?? refuseMissingStore(routes.store),
+      inject: [{ token: getEventStoreToken(routes.store), optional: true }],
+    },
+    EventAnswers,
+    LiveStreams,
+  ];
+  return {
+    ...definition,
+    imports: [...imports],
+    providers: [...(definition.providers ?? []), ...providers],
+    controllers: controllersOf(routes).map((controller) => routed(controller, routes)),
+  };
+}
+
+function controllersOf({ readOnly }: CheckedHttpRoutes): Type[] {
+  const reading = [StreamsController, EventsController, OperationsController];
+  return readOnly ? reading : [...reading, AppendController, OperationsWriteController];
+}
+
+/** The controller at the path of this import of the module, behind its guards. */
+function routed(controller: Type, { path, guards }: CheckedHttpRoutes): Type {
+  const Routed = { [controller.name]: class extends controller {} }[controller.name]!;
+  Controller(path)(Routed);
+  UseFilters(new ProblemDetailsFilter())(Routed);
+  UseGuards(...guards)(Routed);
+  return Routed;
+}
+
+function refuseMissingStore(name: string | undefined): never {
+  const called = name === undefined ? 'event store' : `event store "${name}"`;
+  throw new ValidationError(
+    `${HTTP_MODULE}.store`,
+    `there is no ${called}: import EventStoreModule.forRoot() with it.`,
+  );
+}

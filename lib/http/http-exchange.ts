@@ -1,0 +1,88 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+
+// The requests and responses of Express are those of Node, and Fastify wraps those of Node. What both have is described
+// here, so that neither of them is needed to compile.
+
+/** A request, of Express or of Fastify. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  /** The whole URL, also where a router has cut off what it matched. */
+  readonly originalUrl?: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Undefined when no parser has read it. */
+  readonly body?: unknown;
+}
+
+/** A response, of Express or of Fastify. */
+export type HttpResponse = ServerResponse | FastifyReply;
+
+/** The part of a reply of Fastify that is used here. */
+interface FastifyReply {
+  readonly raw: ServerResponse;
+  code(status: number): FastifyReply;
+  headers(headers: Readonly<Record<string, string>>): FastifyReply;
+  getHeaders(): Record<string, number | string | string[] | undefined>;
+  send(body: string): FastifyReply;
+  /** Leaves the response to the caller. */
+  hijack(): FastifyReply;
+}
+
+/** What goes with every answer: nobody keeps it, guesses its type, or builds it into a page of another site. */
+const SAFE_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** The path and the query, as they were sent. */
+export function urlOf(request: HttpRequest): string {
+  return request.originalUrl ?? request.url;
+}
+
+/** Node's own request. */
+export function rawRequest(request: HttpRequest): IncomingMessage {
+  return (request as { raw?: IncomingMessage }).raw ?? (request as unknown as IncomingMessage);
+}
+
+/** Answers with a text, or with none when it is undefined. */
+export function answer(
+  response: HttpResponse,
+  status: number,
+  body: string | undefined,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const all: Record<string, string> = { ...SAFE_HEADERS, ...(body !== undefined && { 'content-type': JSON_TYPE }) };
+  Object.assign(all, headers);
+  if ('raw' in response) {
+    response
+      .code(status)
+      .headers(all)
+      .send(body ?? '');
+    return;
+  }
+  if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
+  response.writeHead(status, all).end(body);
+}
+
+/** Begins an answer that is written bit by bit, and leaves Node's own response to the caller. */
+export function beginAnswer(response: HttpResponse, headers: Readonly<Record<string, string>>): ServerResponse {
+  if (!('raw' in response)) return response.writeHead(200, { ...SAFE_HEADERS, ...headers });
+  // What plugins such as @fastify/cors have set so far would be lost with the reply.
+  const set = Object.entries(response.getHeaders()).filter(([, value]) => value !== undefined);
+  response.hijack();
+  return response.raw.writeHead(200, {
+    ...(Object.fromEntries(set) as Record<string, string>),
+    ...SAFE_HEADERS,
+    ...headers,
+  });
+}
+
+/** Whether anything was sent, so that no other answer can follow. */
+export function hasAnswered(response: HttpResponse): boolean {
+  return ('raw' in response ? response.raw : response).headersSent;
+}

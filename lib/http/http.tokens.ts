@@ -1,0 +1,8 @@
+/** The store that the endpoints are for. */
+export const HTTP_STORE = Symbol('HTTP_STORE');
+
+/** The options, checked. */
+export const CHECKED_HTTP_OPTIONS = Symbol('CHECKED_HTTP_OPTIONS');
+
+/** The routes, checked. */
+export const CHECKED_HTTP_ROUTES = Symbol('CHECKED_HTTP_ROUTES');

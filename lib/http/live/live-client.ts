@@ -1,0 +1,198 @@
+import type { ServerResponse } from 'node:http';
+import type { EventStore } from '../../store/event-store.js';
+import type { Subscription } from '../../store/subscription.js';
+import { partOf, type Frames, type FrameWriter } from './frames.js';
+import type { Follower, LiveChannel } from './live-channel.js';
+import type { LiveTarget } from './live-target.js';
+
+/** What a client needs of those who serve all clients. */
+export interface LiveSource {
+  readonly store: EventStore;
+  readonly writer: FrameWriter;
+  readonly times: { readonly heartbeatMs: number; readonly stallTimeoutMs: number; readonly sessionMs: number };
+  /** The channel of a target; undefined while there is none. */
+  channelOf(target: LiveTarget): LiveChannel | undefined;
+  /** Opens the channel of a target, for a client that has come to this place. */
+  openChannel(target: LiveTarget, after: number): LiveChannel;
+}
+
+/**
+ * One client that follows events: a place in the log, and a connection.
+ *
+ * - *reading*: it reads the log by itself, from its place on. Left for *waiting* when it has caught up with its channel.
+ * - *waiting*: it has everything, and its channel hands it what comes next.
+ * - *draining*: the connection has more than it takes at once. Nothing is put into it, and nothing waits for it but its
+ *   place. Left, when the connection has taken all, for *waiting*, over what the channel has kept, or for *reading*.
+ * - *ended*: it was sent the end, or has gone. It comes again with the id of the last event it got.
+ */
+export class LiveClient implements Follower {
+  #channel: LiveChannel | undefined;
+  #ownReading: Subscription | undefined;
+  /** Whether the loop runs that brings it from its place to the end of the log. */
+  #isGoing = false;
+  #hasEnded = false;
+  /** Since when the connection has taken nothing. */
+  #blockedSince: number | undefined;
+  #goOnWhenDrained: (() => void) | undefined;
+  #writtenAt: number;
+  readonly #endsAt: number;
+
+  /**
+   * @param place after which its events begin
+   * @param isVisible which streams it may see; undefined for all
+   */
+  constructor(
+    private readonly source: LiveSource,
+    private readonly response: ServerResponse,
+    private readonly target: LiveTarget,
+    private place: number,
+    private readonly isVisible: ((streamId: string) => boolean) | undefined,
+  ) {
+    const { clock } = source.store;
+    this.#writtenAt = clock.now();
+    // Those that came together, as after a deployment, do not have to come again together.
+    const share = 1 - (clock.random ?? Math.random)() / 10;
+    this.#endsAt = this.#writtenAt + source.times.sessionMs * share;
+    response.on('drain', () => this.#drained());
+    response.on('close', () => this.#leave());
+  }
+
+  /** Whether the connection takes nothing more at present. */
+  get isBlocked(): boolean {
+    return this.#blockedSince !== undefined;
+  }
+
+  /** @param prologue what is sent before the first event */
+  start(prologue: string): void {
+    this.#send(prologue + idLine(this.place));
+    void this.#goOn();
+  }
+
+  offer(frames: Frames): void {
+    this.#write(frames);
+    if (this.isBlocked) this.#channel?.stopWaiting(this);
+  }
+
+  leaveBehind(): void {
+    this.#channel?.stopWaiting(this);
+    void this.#goOn();
+  }
+
+  /** Sends the end: a client that wants to go on comes again. */
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#leave();
+    this.#blockedSince ??= this.source.store.clock.now();
+    this.response.end();
+  }
+
+  /** Ends at once, whatever the connection has not taken yet. */
+  cutOff(): void {
+    this.response.destroy();
+  }
+
+  /** Looks what is due. To be called now and then. */
+  tick(now: number): void {
+    const { heartbeatMs, stallTimeoutMs } = this.source.times;
+    if (this.#blockedSince !== undefined) {
+      if (now - this.#blockedSince >= stallTimeoutMs) this.cutOff();
+    } else if (now >= this.#endsAt) {
+      this.end();
+    } else if (now - this.#writtenAt >= heartbeatMs) {
+      this.#send(`:\n${idLine(this.#passedTo())}`);
+    }
+  }
+
+  /** How far it has come, also over what is not for it. */
+  #passedTo(): number {
+    return this.#isGoing ? this.place : Math.max(this.place, this.#channel?.position ?? 0);
+  }
+
+  /** Brings it from its place to the end of the log, as far as the connection takes it. */
+  async #goOn(): Promise<void> {
+    if (this.#isGoing) return;
+    this.#isGoing = true;
+    try {
+      while (!this.#hasEnded && !this.isBlocked) {
+        this.#join(this.source.channelOf(this.target));
+        const next = this.#channel?.after(this.place) ?? 'read the log';
+        if (next === 'nothing yet') {
+          this.#channel!.wait(this);
+          return;
+        }
+        if (next === 'read the log') await this.#readLog();
+        else this.#write(next);
+      }
+    } catch {
+      // Whoever follows next meets the failure too; the store has reported it.
+      this.end();
+    } finally {
+      this.#isGoing = false;
+    }
+  }
+
+  #join(channel: LiveChannel | undefined): void {
+    if (channel === this.#channel) return;
+    this.#channel = channel;
+    channel?.join(this);
+  }
+
+  /** Reads by itself until the end of the log, or until its channel can go on. */
+  async #readLog(): Promise<void> {
+    const { store, writer } = this.source;
+    const { target } = this;
+    const subscription = store.subscribe(target.target, this.place, {
+      // Told while the subscription goes to rest, which it has to finish before it is closed.
+      onCaughtUp: () => queueMicrotask(() => void subscription.close()),
+      onGap: (gap) => this.#send(`event: gap\nid: ${gap.trimmedTo}\ndata: ${JSON.stringify(gap)}\n\n`),
+    });
+    this.#ownReading = subscription;
+    for await (const events of subscription.batches()) {
+      for (const frames of writer.write(target, events, this.place, subscription.position)) {
+        this.#write(frames);
+        if (this.isBlocked) await new Promise<void>((resolve) => (this.#goOnWhenDrained = resolve));
+        if (this.#hasEnded) return;
+      }
+      if (this.#channel && this.#channel.after(this.place) !== 'read the log') return;
+    }
+    this.place = Math.max(this.place, subscription.position);
+    if (!this.#hasEnded && !this.source.channelOf(target)) this.source.openChannel(target, this.place);
+  }
+
+  #write(frames: Frames): void {
+    const bytes = partOf(frames, this.place, this.isVisible);
+    this.place = Math.max(this.place, frames.upTo);
+    if (bytes.length > 0) this.#send(bytes);
+  }
+
+  #send(bytes: Buffer | string): void {
+    if (this.#hasEnded) return;
+    this.#writtenAt = this.source.store.clock.now();
+    if (!this.response.write(bytes)) this.#blockedSince ??= this.#writtenAt;
+  }
+
+  #drained(): void {
+    if (this.#hasEnded) return;
+    this.#blockedSince = undefined;
+    if (this.#goOnWhenDrained) this.#resume();
+    else void this.#goOn();
+  }
+
+  #resume(): void {
+    const goOn = this.#goOnWhenDrained;
+    this.#goOnWhenDrained = undefined;
+    goOn?.();
+  }
+
+  #leave(): void {
+    this.#hasEnded = true;
+    this.#channel?.leave(this);
+    void this.#ownReading?.close();
+    this.#resume();
+  }
+}
+
+/** Tells the client where it is, without an event: from there it goes on, also if it has got none yet. */
+function idLine(place: number): string {
+  return `id: ${place}\n\n`;
+}

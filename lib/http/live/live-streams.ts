@@ -1,0 +1,146 @@
+import { Inject, Injectable, ServiceUnavailableException, type BeforeApplicationShutdown } from '@nestjs/common';
+import { messageOf, stackOf } from '../../store/error-text.js';
+import { EventStore } from '../../store/event-store.js';
+import { StoreClosedError } from '../../store/errors.js';
+import type { CheckedHttpOptions } from '../event-store-http-options.js';
+import { beginAnswer, rawRequest, type HttpRequest, type HttpResponse } from '../http-exchange.js';
+import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from '../http.tokens.js';
+import { SSE_MEDIA } from '../media-types.js';
+import { FrameWriter } from './frames.js';
+import { LiveChannel } from './live-channel.js';
+import { LiveClient, type LiveSource } from './live-client.js';
+import type { LiveStart } from './live-start.js';
+import type { LiveTarget } from './live-target.js';
+
+/** How often is looked what is due, at most. */
+const TICK_MS = 1_000;
+/** How soon a browser comes again after its connection has ended. */
+const RETRY_MS = 1_000;
+/** How long a client may take for the rest, when the application ends. */
+const LAST_WORDS_MS = 500;
+
+/** All clients that follow events live, and the channels that serve them. */
+@Injectable()
+export class LiveStreams implements BeforeApplicationShutdown {
+  readonly #clients = new Map<LiveClient, Promise<void>>();
+  readonly #channels = new Map<string, LiveChannel>();
+  readonly #source: LiveSource;
+  #cancelTick: (() => void) | undefined;
+  #isClosing = false;
+
+  constructor(
+    @Inject(HTTP_STORE) private readonly store: EventStore,
+    @Inject(CHECKED_HTTP_OPTIONS) private readonly options: CheckedHttpOptions,
+  ) {
+    const { heartbeatMs, stallTimeoutMs, liveSessionMs: sessionMs } = options;
+    this.#source = {
+      store,
+      writer: new FrameWriter(),
+      times: { heartbeatMs, stallTimeoutMs, sessionMs },
+      channelOf: ({ key }) => this.#channels.get(key),
+      openChannel: (target, after) => this.#openChannel(target, after),
+    };
+  }
+
+  /** How many clients there are. */
+  get count(): number {
+    return this.#clients.size;
+  }
+
+  /** @throws {ServiceUnavailableException} when there are as many clients as may be, or the application ends */
+  checkRoom(): void {
+    if (this.#isClosing) throw new ServiceUnavailableException('The application is about to end: come again.');
+    if (this.#clients.size >= this.options.maxLiveClients) {
+      throw new ServiceUnavailableException(
+        `There are ${this.#clients.size} live clients, as many as may be: come again.`,
+      );
+    }
+  }
+
+  /**
+   * Answers with the events of a target, for as long as the client stays.
+   *
+   * @param isVisible which streams it may see; undefined for all
+   * @throws {ServiceUnavailableException}
+   */
+  follow(
+    request: HttpRequest,
+    response: HttpResponse,
+    target: LiveTarget,
+    { after, head }: LiveStart,
+    isVisible: ((streamId: string) => boolean) | undefined,
+  ): void {
+    this.checkRoom();
+    const raw = beginAnswer(response, {
+      'content-type': SSE_MEDIA,
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+      // The connection has nothing left to do when the events end, and would hold the end of the application up.
+      ...(rawRequest(request).httpVersionMajor < 2 && { connection: 'close' }),
+    });
+    if (request.method === 'HEAD' || raw.destroyed) return void raw.end();
+    // A log that ends before the client's last event is another one: it was lost, or made anew.
+    const isOtherLog = after > head;
+    const client = new LiveClient(this.#source, raw, target, isOtherLog ? 0 : after, isVisible);
+    this.#add(client, new Promise((resolve) => raw.once('close', resolve)), target);
+    const reset = `event: reset\ndata: ${JSON.stringify({ after, head })}\n\n`;
+    client.start(`retry: ${RETRY_MS}\n${isOtherLog ? reset : ''}`);
+  }
+
+  /** Ends all clients, and waits until they have gone: an open connection would hold the end of the application up. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#isClosing = true;
+    for (const client of this.#clients.keys()) client.end();
+    const cutOff = (): void => this.#clients.forEach((_closed, client) => client.cutOff());
+    const cancelTimer = this.store.clock.setTimer(cutOff, LAST_WORDS_MS, { background: true });
+    await Promise.all(this.#clients.values());
+    cancelTimer();
+  }
+
+  #add(client: LiveClient, closed: Promise<void>, { key }: LiveTarget): void {
+    this.#clients.set(client, closed);
+    this.#scheduleTick();
+    void closed.then(() => {
+      this.#clients.delete(client);
+      if (this.#clients.size === 0) this.#stopTicking();
+      const channel = this.#channels.get(key);
+      if (!channel?.isEmpty) return;
+      this.#channels.delete(key);
+      channel.close();
+    });
+  }
+
+  #openChannel(target: LiveTarget, after: number): LiveChannel {
+    const channel = new LiveChannel(this.store, target, this.#source.writer, after, (error) => {
+      if (this.#channels.get(target.key) === channel) this.#channels.delete(target.key);
+      if (error !== undefined && !(error instanceof StoreClosedError)) this.#report(error);
+    });
+    this.#channels.set(target.key, channel);
+    return channel;
+  }
+
+  #report(error: unknown): void {
+    const { name, logger, metricsCollector } = this.store;
+    metricsCollector.onBackgroundFailure?.({ store: name, operation: 'http-live' });
+    logger.error(`Store "${name}": live clients were ended, and come again: ${messageOf(error)}`, stackOf(error));
+  }
+
+  #stopTicking(): void {
+    this.#cancelTick?.();
+    this.#cancelTick = undefined;
+  }
+
+  #scheduleTick(): void {
+    if (this.#cancelTick) return;
+    const { heartbeatMs, stallTimeoutMs } = this.options;
+    const tick = (): void => {
+      this.#cancelTick = undefined;
+      if (this.#clients.size === 0) return;
+      const now = this.store.clock.now();
+      for (const client of this.#clients.keys()) client.tick(now);
+      this.#scheduleTick();
+    };
+    const periodMs = Math.min(TICK_MS, heartbeatMs, stallTimeoutMs);
+    this.#cancelTick = this.store.clock.setTimer(tick, periodMs, { background: true });
+  }
+}

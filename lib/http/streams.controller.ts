@@ -1,0 +1,120 @@
+import { Get, Inject, NotFoundException, Req, Res } from '@nestjs/common';
+import { StreamNotFoundError, ValidationError } from '../store/errors.js';
+import { EventStore } from '../store/event-store.js';
+import { checkName, shown } from '../store/names.js';
+import { toCloudEvent } from './cloud-events.js';
+import { answerUnlessMatch, etagOf } from './etag.js';
+import { EventAnswers } from './event-answers.js';
+import type { CheckedHttpOptions } from './event-store-http-options.js';
+import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
+import { followedFrom } from './live/live-start.js';
+import { LiveStreams } from './live/live-streams.js';
+import { streamTarget } from './live/live-target.js';
+import {
+  CLOUD_EVENT_BATCH_MEDIA,
+  CLOUD_EVENT_MEDIA,
+  JSON_MEDIA,
+  NDJSON_MEDIA,
+  negotiate,
+  SSE_MEDIA,
+} from './media-types.js';
+import { readingOfStream } from './position-reading.js';
+import { Query, refuseQuery, typesOf, wholeNumber } from './query.js';
+import { accessOf, checkCanRead } from './stream-access.js';
+
+/** Which streams there are, and the events of one. */
+export class StreamsController {
+  constructor(
+    @Inject(HTTP_STORE) private readonly store: EventStore,
+    @Inject(CHECKED_HTTP_OPTIONS) private readonly options: CheckedHttpOptions,
+    @Inject(EventAnswers) private readonly answers: EventAnswers,
+    @Inject(LiveStreams) private readonly live: LiveStreams,
+  ) {}
+
+  @Get('streams')
+  async listStreams(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
+    const query = new Query(request, ['prefix', 'after', 'limit']);
+    const access = await accessOf(request, this.options.access);
+    const limit = this.answers.pageSizeOf(query);
+    const streams = await this.store.getStreams({
+      prefix: query.text('prefix'),
+      after: query.text('after'),
+      limit: limit + 1,
+    });
+    const isEnd = streams.length <= limit;
+    if (!isEnd) streams.pop();
+    const next = isEnd ? null : query.with({ after: streams[streams.length - 1]!.streamId });
+    const visible = streams.filter(({ streamId }) => access.canRead(streamId));
+    answer(response, 200, JSON.stringify({ streams: visible, next }));
+  }
+
+  @Get('streams/:streamId')
+  async describeStream(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
+    refuseQuery(request);
+    const streamId = await this.#readableStream(request);
+    const info = await this.store.getStreamInfo(streamId);
+    answerUnlessMatch(request, response, JSON.stringify(info), etagOf(info.lastPosition));
+  }
+
+  @Get('streams/:streamId/events')
+  async readStream(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
+    const offered = [JSON_MEDIA, NDJSON_MEDIA, SSE_MEDIA, CLOUD_EVENT_BATCH_MEDIA] as const;
+    const media = negotiate(request.headers.accept, offered);
+    if (media === SSE_MEDIA) return this.#followStream(request, response);
+    const query = new Query(request, ['after', 'direction', 'limit', 'type']);
+    const streamId = await this.#readableStream(request);
+    const direction = query.choice('direction', ['forward', 'backward']) ?? 'forward';
+    const reading = readingOfStream(this.store, streamId, query.number('after') ?? 0, direction, typesOf(query));
+    // Asked for before the events: so a client that appends after this revision has seen every event up to it.
+    const { lastPosition } = await this.store.getStreamInfo(streamId);
+    await this.answers.answer(response, {
+      ...{ request, query, reading, media },
+      isHidden: () => false,
+      members: `"streamId":${JSON.stringify(streamId)},"revision":${lastPosition},`,
+      headers: { etag: etagOf(lastPosition) },
+    });
+  }
+
+  @Get('streams/:streamId/events/:position')
+  async readEvent(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
+    const media = negotiate(request.headers.accept, [JSON_MEDIA, CLOUD_EVENT_MEDIA]);
+    refuseQuery(request);
+    const streamId = await this.#readableStream(request);
+    const position = wholeNumber(request.params.position, 'position');
+    if (position < 1) throw new ValidationError('position', 'positions count from 1.');
+    const [event] = await this.store.readStream(streamId, position - 1, { limit: 1 });
+    if (event?.position !== position) {
+      throw new NotFoundException(`Stream ${shown(streamId)} has no event at position ${position}: it holds others.`);
+    }
+    if (media === JSON_MEDIA) return answer(response, 200, JSON.stringify(event));
+    const headers = { 'content-type': `${CLOUD_EVENT_MEDIA}; charset=utf-8` };
+    answer(response, 200, JSON.stringify(toCloudEvent(event)), headers);
+  }
+
+  /** A stream that does not exist yet is waited for. */
+  async #followStream(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const query = new Query(request, ['after', 'type']);
+    const streamId = await this.#readableStream(request);
+    this.live.checkRoom();
+    const start = await followedFrom(request, query, () => this.#revisionOf(streamId));
+    this.live.follow(request, response, streamTarget(streamId, typesOf(query)), start, undefined);
+  }
+
+  async #revisionOf(streamId: string): Promise<number> {
+    try {
+      return (await this.store.getStreamInfo(streamId)).lastPosition;
+    } catch (error) {
+      if (error instanceof StreamNotFoundError) return 0;
+      throw error;
+    }
+  }
+
+  /** The stream of the path. @throws {ForbiddenException | ValidationError} */
+  async #readableStream(request: HttpRequest): Promise<string> {
+    const { streamId } = request.params;
+    checkName(streamId, 'streamId');
+    checkCanRead(await accessOf(request, this.options.access), streamId);
+    return streamId;
+  }
+}
