@@ -113,7 +113,7 @@ function controllersOf({ readOnly }: CheckedHttpRoutes): Type[] {
 
 /** The controller at the path of this import of the module, behind its guards. */
 function routed(controller: Type, { path, guards }: CheckedHttpRoutes): Type {
-  const Routed = { [controller.name]: class extends controller {} }[controller.name]!;
+  const Routed = { [controller.name]: class extends controller {} }[controller.name];
   Controller(path)(Routed);
   UseFilters(new ProblemDetailsFilter())(Routed);
   UseGuards(...guards)(Routed);

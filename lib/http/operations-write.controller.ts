@@ -24,8 +24,8 @@ export class OperationsWriteController {
   async writeSnapshot(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
     checkIsOperator(await this.#accessOfWriter(request));
     // Where it lies is nobody's business but the operator's of the machine.
-    const { location: _, ...snapshot } = await this.store.snapshot();
-    answer(response, 201, JSON.stringify(snapshot));
+    const { id, createdAt, events, streams, bytes } = await this.store.snapshot();
+    answer(response, 201, JSON.stringify({ id, createdAt, events, streams, bytes }));
   }
 
   @Post('dead-letters/:id/retry')

@@ -1,5 +1,6 @@
 import { Get, Inject, Req, Res } from '@nestjs/common';
 import { StreamSubscriptions, type StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
+import { messageOf } from '../store/error-text.js';
 import { EventStore } from '../store/event-store.js';
 import type { CheckedHttpOptions, CheckedHttpRoutes } from './event-store-http-options.js';
 import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
@@ -52,6 +53,6 @@ export class OperationsController {
 /** What was thrown, in words: the place in the code is for the log. */
 function withoutStack({ lastError, ...status }: StreamSubscriptionStatus): object {
   if (lastError === undefined) return { ...status, lastError: null };
-  const { name, message } = lastError instanceof Error ? lastError : { name: 'Error', message: String(lastError) };
+  const { name, message } = lastError instanceof Error ? lastError : { name: 'Error', message: messageOf(lastError) };
   return { ...status, lastError: { name, message } };
 }

@@ -69,7 +69,7 @@ export function readingOfStream(
       const events = await store.readStream(streamId, from, { limit: limit + 1, direction, types, signal });
       if (events.length <= limit) return { events, next: undefined };
       events.pop();
-      return { events, next: events[events.length - 1]!.position };
+      return { events, next: events[events.length - 1].position };
     },
     head: async () => (await store.getStreamInfo(streamId)).lastPosition,
     placeOf: ({ position }) => position,

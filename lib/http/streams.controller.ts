@@ -44,7 +44,7 @@ export class StreamsController {
     });
     const isEnd = streams.length <= limit;
     if (!isEnd) streams.pop();
-    const next = isEnd ? null : query.with({ after: streams[streams.length - 1]!.streamId });
+    const next = isEnd ? null : query.with({ after: streams[streams.length - 1].streamId });
     const visible = streams.filter(({ streamId }) => access.canRead(streamId));
     answer(response, 200, JSON.stringify({ streams: visible, next }));
   }

@@ -26,7 +26,7 @@ export class TimeReading implements EventReading {
     // One more than is asked for tells whether another follows.
     for await (const batch of this.#replay(Math.min(limit + 1, 1_000))) {
       events.push(...batch);
-      if (events.length > limit) return { events: events.slice(0, limit), next: this.after(events[limit - 1]!) };
+      if (events.length > limit) return { events: events.slice(0, limit), next: this.after(events[limit - 1]) };
     }
     return { events, next: undefined };
   }
