@@ -38,7 +38,8 @@ describe.each(ADAPTERS)('on %s, following events live', (adapter) => {
   describe('the log', () => {
     it('gives all streams, those of a pattern, or a stream whose name is a pattern, with global positions as ids', async () => {
       const { store, url } = await startHttpApp(adapter);
-      for (const stream of ['a', 'order-1', 'order-*', 'order-2']) await store.append(stream, { type: 't', data: stream });
+      for (const stream of ['a', 'order-1', 'order-*', 'order-2'])
+        await store.append(stream, { type: 't', data: stream });
       const clients = ['', '?streams=order-*', '?stream=order-*', '?streams=*&type=nothing'].map(
         (query) => new SseClient(`${url}/events${query}`),
       );
