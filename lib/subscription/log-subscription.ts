@@ -14,7 +14,8 @@ import type {
   SubscriptionState,
 } from '../store/subscription.js';
 
-import { LogReader, type Page } from './log-reader.js';
+import { LogReader } from './log-reader.js';
+import type { Page, SharedReads } from './shared-reads.js';
 
 /** Why a subscription ended. */
 export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
@@ -58,12 +59,13 @@ export class LogSubscription implements Subscription {
   /** @param onEnd called once, when the subscription stops */
   constructor(
     private readonly source: SubscriptionSource,
+    reads: SharedReads,
     private readonly target: CheckedTarget,
     after: number | typeof START | typeof END,
     private readonly options: SubscribeOptions,
     private readonly onEnd: (ended: LogSubscription) => void,
   ) {
-    this.#reader = new LogReader(source, target);
+    this.#reader = new LogReader(reads, target);
     this.#batchSize = options.batchSize ?? 512;
     this.#feed = new EventFeed({
       load: () => this.#load(),

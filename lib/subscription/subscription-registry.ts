@@ -6,17 +6,16 @@ import type {
   SubscriptionSource,
 } from '../store/subscription.js';
 import type { END, START } from '../store/cursor.js';
-import { shareReads } from './shared-reads.js';
+import { SharedReads } from './shared-reads.js';
 import { LogSubscription } from './log-subscription.js';
 
 /** The subscriptions of one store, from their start to their end. */
 export class LogSubscriptionRegistry implements SubscriptionRegistry {
   readonly #active = new Set<LogSubscription>();
+  readonly #reads: SharedReads;
 
-  readonly #source: SubscriptionSource;
-
-  constructor(source: SubscriptionSource) {
-    this.#source = shareReads(source);
+  constructor(private readonly source: SubscriptionSource) {
+    this.#reads = new SharedReads(source);
   }
 
   get active(): number {
@@ -24,7 +23,7 @@ export class LogSubscriptionRegistry implements SubscriptionRegistry {
   }
 
   open(target: CheckedTarget, after: number | typeof START | typeof END, options: SubscribeOptions): Subscription {
-    const subscription = new LogSubscription(this.#source, target, after, options, (ended) =>
+    const subscription = new LogSubscription(this.source, this.#reads, target, after, options, (ended) =>
       this.#active.delete(ended),
     );
     if (subscription.state !== 'stopped') this.#active.add(subscription);
