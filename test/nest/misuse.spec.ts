@@ -22,6 +22,48 @@ function wronglyUsed(target: unknown, options?: unknown) {
   return Mailer;
 }
 
+describe('@OnStreamEvent on what Nest would never call is refused at once: ', () => {
+  const symbol = Symbol('onOrder');
+
+  it.each<[string, () => unknown]>([
+    [
+      'a static method',
+      () => {
+        class Mailer {
+          @OnStreamEvent('orders')
+          static onOrder(): void {}
+        }
+        return Mailer;
+      },
+    ],
+    [
+      'a method named by a symbol',
+      () => {
+        class Mailer {
+          @OnStreamEvent('orders')
+          [symbol](): void {}
+        }
+        return Mailer;
+      },
+    ],
+    [
+      'an accessor',
+      () => {
+        class Mailer {
+          @OnStreamEvent('orders')
+          get onOrder(): unknown {
+            return undefined;
+          }
+        }
+        return Mailer;
+      },
+    ],
+  ])('%s', (kind, declare) => {
+    expect(declare).toThrow(ValidationError);
+    expect(declare).toThrow(new RegExp(`@OnStreamEvent on Mailer\\..*: it is ${kind}`));
+  });
+});
+
 describe('an application with a handler that is used wrongly does not start, and is told where and what: ', () => {
   it.each<[string, unknown, unknown, RegExp]>([
     ['a store that there is not', 'orders', { store: 'audit' }, /"audit"/],

@@ -1,3 +1,4 @@
+import { ValidationError } from '../../store/errors.js';
 import type { SubscriptionStart, SubscriptionTarget } from '../../store/subscription.js';
 import type { ConsumerOptions } from '../../subscription/consumer-options.js';
 
@@ -31,14 +32,23 @@ const MARKS = Symbol('ON_STREAM_EVENT');
  * Repeatable: each use is a subscription of its own.
  *
  * @param target a stream id, `{ stream }`, `{ streams: 'order-*' }` or `{ all: true }`, each also with `types`
+ * @throws {ValidationError} at once on what Nest would never find: a static method, a method named by a symbol, an accessor
  */
 export function OnStreamEvent(target: SubscriptionTarget, options: OnStreamEventOptions = {}): MethodDecorator {
-  return (_prototype, _name, descriptor) => {
-    const method = descriptor.value as object;
+  return (holder, name, descriptor) => {
+    const method: unknown = descriptor.value;
+    if (typeof holder === 'function') throw misplaced(`${holder.name}.${String(name)}`, 'a static method');
+    const place = `${holder.constructor.name}.${String(name)}`;
+    if (typeof name === 'symbol') throw misplaced(place, 'a method named by a symbol');
+    if (typeof method !== 'function') throw misplaced(place, 'an accessor');
     // Decorators are applied from the bottom up; the list reads from the top down.
     Reflect.defineMetadata(MARKS, [{ target, options }, ...marksOf(method)], method);
     return descriptor;
   };
+}
+
+function misplaced(place: string, kind: string): ValidationError {
+  return new ValidationError(`@OnStreamEvent on ${place}`, `it is ${kind}: put it on an ordinary method.`);
 }
 
 /** The marks of a method, from the top down; none when it has no `@OnStreamEvent`. */
