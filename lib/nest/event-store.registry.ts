@@ -41,6 +41,15 @@ export class EventStoreRegistry {
     this.all().forEach(visit);
   }
 
+  /** @param asker who needs a store @throws {ValidationError} when the application has none */
+  checkNotEmpty(asker: string): void {
+    if (this.#stores.size > 0) return;
+    throw new ValidationError(
+      asker,
+      'there is no event store: import EventStoreModule.forRoot() into the root module.',
+    );
+  }
+
   /** The stores that the application has made, and closes. */
   all(): EventStore[] {
     return [...this.#stores.values()];

@@ -1,0 +1,59 @@
+import type { CanActivate, Type } from '@nestjs/common';
+import { register, type OpenMetricsContentType, type PrometheusContentType, type Registry } from 'prom-client';
+import { ValidationError } from '../store/errors.js';
+import { checkMembers } from '../store/known-members.js';
+import { shown } from '../store/names.js';
+
+export interface EventStorePrometheusOptions {
+  /** Where the metrics are registered. Default the one of `prom-client` itself, `register`. */
+  readonly registry?: Registry<PrometheusContentType> | Registry<OpenMetricsContentType>;
+  /** What the names of all metrics begin with. Default `event_store_`. */
+  readonly prefix?: string;
+}
+
+/** A route that answers with all metrics of the registry. */
+export interface MetricsEndpoint {
+  /** Default `metrics`. */
+  readonly path?: string;
+  /** Who may see them. Default everybody who can reach the route. */
+  readonly guards?: readonly (CanActivate | Type<CanActivate>)[];
+}
+
+export type CheckedPrometheusOptions = Required<EventStorePrometheusOptions>;
+
+/** The token of the options, checked and filled in. */
+export const CHECKED_OPTIONS = Symbol('CHECKED_OPTIONS');
+
+/** What names the module in errors. */
+export const PROMETHEUS = 'EventStorePrometheusModule';
+
+/** @throws {ValidationError} that names the option */
+export function checkPrometheusOptions(options: EventStorePrometheusOptions = {}): CheckedPrometheusOptions {
+  checkMembers(options, PROMETHEUS, ['registry', 'prefix']);
+  const { registry = register, prefix = 'event_store_' } = options;
+  if (typeof registry?.getSingleMetric !== 'function') {
+    throw new ValidationError(`${PROMETHEUS}.registry`, `${shown(registry)} is none: give a Registry of prom-client.`);
+  }
+  // A metric's name may have these characters only (Prometheus, "Data model").
+  if (typeof prefix !== 'string' || !/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(prefix)) {
+    throw new ValidationError(
+      `${PROMETHEUS}.prefix`,
+      `no metric's name can begin with ${shown(prefix)}: give letters, digits, "_" and ":", such as "event_store_".`,
+    );
+  }
+  return { registry, prefix };
+}
+
+/** @throws {ValidationError} that names the option */
+export function checkEndpoint(endpoint: MetricsEndpoint | string): Required<MetricsEndpoint> {
+  const given = typeof endpoint === 'string' ? { path: endpoint } : endpoint;
+  checkMembers(given, `${PROMETHEUS}.endpoint`, ['path', 'guards']);
+  const { path = 'metrics', guards = [] } = given;
+  if (typeof path !== 'string') {
+    throw new ValidationError(`${PROMETHEUS}.endpoint.path`, `${shown(path)} is no path: give a text.`);
+  }
+  if (!Array.isArray(guards)) {
+    throw new ValidationError(`${PROMETHEUS}.endpoint.guards`, `${shown(guards)} is no list: give an array of guards.`);
+  }
+  return { path, guards };
+}

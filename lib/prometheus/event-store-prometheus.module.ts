@@ -1,0 +1,63 @@
+import { Inject, Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
+import { EventStoreRegistry } from '../nest/event-store.registry.js';
+import { EventStoreStatusReader } from '../nest/event-store.status.js';
+import { EventMetrics } from './event-metrics.js';
+import {
+  CHECKED_OPTIONS,
+  checkPrometheusOptions,
+  PROMETHEUS,
+  type CheckedPrometheusOptions,
+} from './event-store-prometheus-options.js';
+import {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+} from './event-store-prometheus.module-definition.js';
+import { StatusMetrics } from './status-metrics.js';
+
+/**
+ * Metrics of all event stores of the application, and of their handlers, for Prometheus: import it once, beside
+ * `EventStoreModule`.
+ */
+@Module({
+  imports: [EventStoreCoreModule],
+  providers: [
+    {
+      provide: CHECKED_OPTIONS,
+      useFactory: checkPrometheusOptions,
+      inject: [{ token: MODULE_OPTIONS_TOKEN, optional: true }],
+    },
+  ],
+})
+export class EventStorePrometheusModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+  readonly #stores: EventStoreRegistry;
+  readonly #metrics: readonly { unregister(): void }[];
+
+  constructor(
+    @Inject(CHECKED_OPTIONS) options: CheckedPrometheusOptions,
+    @Inject(EventStoreRegistry) stores: EventStoreRegistry,
+    @Inject(EventStoreStatusReader) status: EventStoreStatusReader,
+  ) {
+    super();
+    const events = new EventMetrics(options);
+    stores.each((store) => store.addMetricsCollector(events));
+    this.#stores = stores;
+    this.#metrics = [events, new StatusMetrics(options, status)];
+  }
+
+  /** @throws {ValidationError} when an option is not acceptable */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /** @throws {ValidationError} when the application has no event store */
+  onModuleInit(): void {
+    this.#stores.checkNotEmpty(PROMETHEUS);
+  }
+
+  onApplicationShutdown(): void {
+    // The registry may live longer than the application.
+    for (const metrics of this.#metrics) metrics.unregister();
+  }
+}
