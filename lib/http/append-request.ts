@@ -2,6 +2,7 @@ import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs
 import { ValidationError } from '../store/errors.js';
 import type { NewEvent } from '../store/event.js';
 import { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from '../store/expected-revision.js';
+import type { MaybePromise } from '../store/maybe-promise.js';
 import { kindOf, shown } from '../store/names.js';
 import { fromCloudEvent } from './cloud-events.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
@@ -19,19 +20,15 @@ const EVENT_MEMBERS = ['type', 'data', 'id', 'timestamp', 'metadata'];
  * @throws {ValidationError} that names the member
  * @throws {UnsupportedMediaTypeException | PayloadTooLargeException}
  */
-export async function eventsOf(request: HttpRequest, options: CheckedHttpOptions): Promise<NewEvent | NewEvent[]> {
+export function eventsOf(request: HttpRequest, options: CheckedHttpOptions): MaybePromise<NewEvent | NewEvent[]> {
   const media = mediaTypeOf(request.headers['content-type']);
   if (Number(request.headers['content-length']) > options.maxBodyBytes) refuseLength(options.maxBodyBytes);
   switch (media) {
     case JSON_MEDIA:
       return checkedCount(request.body, options, checkedEvent);
     case CLOUD_EVENT_MEDIA:
-      return fromCloudEvent(await jsonBody(request, options.maxBodyBytes), '');
-    case CLOUD_EVENT_BATCH_MEDIA: {
-      const batch = await jsonBody(request, options.maxBodyBytes);
-      if (!Array.isArray(batch)) throw new ValidationError('events', `it is ${kindOf(batch)}: give an array.`);
-      return checkedCount(batch, options, fromCloudEvent);
-    }
+    case CLOUD_EVENT_BATCH_MEDIA:
+      return cloudEventsOf(request, options, media === CLOUD_EVENT_BATCH_MEDIA);
     default: {
       const known = [JSON_MEDIA, CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA].join(', ');
       throw new UnsupportedMediaTypeException(`The content type is ${shown(media)}: send one of ${known}.`);
@@ -101,6 +98,17 @@ function checkedEvent(value: unknown, field: string): NewEvent {
     );
   }
   return value as NewEvent;
+}
+
+async function cloudEventsOf(
+  request: HttpRequest,
+  options: CheckedHttpOptions,
+  isBatch: boolean,
+): Promise<NewEvent | NewEvent[]> {
+  const body = await jsonBody(request, options.maxBodyBytes);
+  if (!isBatch) return fromCloudEvent(body, '');
+  if (!Array.isArray(body)) throw new ValidationError('events', `it is ${kindOf(body)}: give an array.`);
+  return checkedCount(body, options, fromCloudEvent);
 }
 
 /** The body as JSON: parsed already, or read here when no parser knows its media type. */

@@ -1,10 +1,11 @@
 import { Inject, Post, Req, Res } from '@nestjs/common';
 import { EventStore } from '../store/event-store.js';
+import { isPromise } from '../store/maybe-promise.js';
 import { eventsOf, expectedRevisionOf } from './append-request.js';
 import { refuseCrossSite } from './cross-site.js';
 import { etagOf } from './etag.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
-import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { answer, JSON_TYPE, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { refuseQuery } from './query.js';
 import { accessOf, checkCanWrite } from './stream-access.js';
@@ -21,10 +22,13 @@ export class AppendController {
     refuseCrossSite(request, this.options.allowedOrigins);
     refuseQuery(request);
     const { streamId } = request.params;
-    checkCanWrite(await accessOf(request, this.options.access), streamId);
+    const access = accessOf(request, this.options.access);
+    checkCanWrite(isPromise(access) ? await access : access, streamId);
     const expectedRevision = expectedRevisionOf(request);
-    const events = await eventsOf(request, this.options);
+    const asked = eventsOf(request, this.options);
+    const events = isPromise(asked) ? await asked : asked;
     const result = await this.store.append(streamId, events, { expectedRevision });
-    answer(response, result.count > 0 ? 201 : 200, JSON.stringify(result), { etag: etagOf(result.revision) });
+    const headers = { 'content-type': JSON_TYPE, etag: etagOf(result.revision) };
+    answer(response, result.count > 0 ? 201 : 200, headers, JSON.stringify(result));
   }
 }

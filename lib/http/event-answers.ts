@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../store/event.js';
 import { toCloudEvent } from './cloud-events.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
 import { writePage, type EventReading } from './event-page.js';
-import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS } from './http.tokens.js';
 import { CLOUD_EVENT_BATCH_MEDIA, NDJSON_MEDIA } from './media-types.js';
 import { answerWithLines } from './ndjson.js';
@@ -58,16 +58,11 @@ export class EventAnswers implements BeforeApplicationShutdown {
     const { texts, next } = writePage(reading, page, this.options.maxPageBytes, isHidden, write);
     const link = next && query.with(next);
     const list = `[${texts.join(',')}]`;
-    answer(
-      response,
-      200,
-      asCloudEvents ? list : `{${members}"events":${list},"next":${JSON.stringify(link ?? null)}}`,
-      {
-        ...(link !== undefined && { link: `<${link}>; rel="next"` }),
-        ...(asCloudEvents && { 'content-type': `${CLOUD_EVENT_BATCH_MEDIA}; charset=utf-8` }),
-        ...headers,
-      },
-    );
+    answerJson(response, asCloudEvents ? list : `{${members}"events":${list},"next":${JSON.stringify(link ?? null)}}`, {
+      ...(link !== undefined && { link: `<${link}>; rel="next"` }),
+      ...(asCloudEvents && { 'content-type': `${CLOUD_EVENT_BATCH_MEDIA}; charset=utf-8` }),
+      ...headers,
+    });
   }
 
   async #answerWithLines(response: HttpResponse, { query, reading, isHidden }: EventRequest): Promise<void> {

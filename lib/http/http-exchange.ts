@@ -23,21 +23,23 @@ export type HttpResponse = ServerResponse | FastifyReply;
 interface FastifyReply {
   readonly raw: ServerResponse;
   code(status: number): FastifyReply;
-  headers(headers: Readonly<Record<string, string>>): FastifyReply;
+  headers(headers: Headers): FastifyReply;
   getHeaders(): Record<string, number | string | string[] | undefined>;
   send(body: string): FastifyReply;
   /** Leaves the response to the caller. */
   hijack(): FastifyReply;
 }
 
-/** What goes with every answer: nobody keeps it, guesses its type, or builds it into a page of another site. */
-const SAFE_HEADERS = {
+/** What goes with everything that can be fetched: nobody keeps it, guesses its type, or puts it into another site. */
+export const SAFE_HEADERS = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'cross-origin-resource-policy': 'same-origin',
 };
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
+
+type Headers = Readonly<Record<string, string>>;
 
 /** The path and the query, as they were sent. */
 export function urlOf(request: HttpRequest): string {
@@ -49,28 +51,25 @@ export function rawRequest(request: HttpRequest): IncomingMessage {
   return (request as { raw?: IncomingMessage }).raw ?? (request as unknown as IncomingMessage);
 }
 
-/** Answers with a text, or with none when it is undefined. */
-export function answer(
-  response: HttpResponse,
-  status: number,
-  body: string | undefined,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const all: Record<string, string> = { ...SAFE_HEADERS, ...(body !== undefined && { 'content-type': JSON_TYPE }) };
-  Object.assign(all, headers);
-  if ('raw' in response) {
-    response
-      .code(status)
-      .headers(all)
-      .send(body ?? '');
-    return;
-  }
-  if (body !== undefined) all['content-length'] = String(Buffer.byteLength(body));
-  response.writeHead(status, all).end(body);
+/** Answers with exactly these headers, and what HTTP needs besides. */
+export function answer(response: HttpResponse, status: number, headers: Headers, body: string): void {
+  if ('raw' in response) response.code(status).headers(headers).send(body);
+  else response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+/** Answers a request for something with JSON. @param headers besides the usual ones, or instead of them */
+export function answerJson(response: HttpResponse, json: string, headers?: Headers): void {
+  answer(response, 200, { ...SAFE_HEADERS, 'content-type': JSON_TYPE, ...headers }, json);
+}
+
+/** Answers with a status alone. */
+export function answerEmpty(response: HttpResponse, status: number, headers: Headers = {}): void {
+  if ('raw' in response) response.code(status).headers(headers).send('');
+  else response.writeHead(status, headers).end();
 }
 
 /** Begins an answer that is written bit by bit, and leaves Node's own response to the caller. */
-export function beginAnswer(response: HttpResponse, headers: Readonly<Record<string, string>>): ServerResponse {
+export function beginAnswer(response: HttpResponse, headers: Headers): ServerResponse {
   if (!('raw' in response)) return response.writeHead(200, { ...SAFE_HEADERS, ...headers });
   // What plugins such as @fastify/cors have set so far would be lost with the reply.
   const set = Object.entries(response.getHeaders()).filter(([, value]) => value !== undefined);

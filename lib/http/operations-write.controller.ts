@@ -6,7 +6,7 @@ import { EventStore } from '../store/event-store.js';
 import { checkNoOtherBody } from './append-request.js';
 import { refuseCrossSite } from './cross-site.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
-import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { answer, answerEmpty, JSON_TYPE, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { refuseQuery } from './query.js';
 import { accessOf, checkCanRead, checkCanWrite, checkIsOperator, type StreamAccess } from './stream-access.js';
@@ -25,7 +25,7 @@ export class OperationsWriteController {
     checkIsOperator(await this.#accessOfWriter(request));
     // Where it lies is nobody's business but the operator's of the machine.
     const { id, createdAt, events, streams, bytes } = await this.store.snapshot();
-    answer(response, 201, JSON.stringify({ id, createdAt, events, streams, bytes }));
+    answer(response, 201, { 'content-type': JSON_TYPE }, JSON.stringify({ id, createdAt, events, streams, bytes }));
   }
 
   @Post('dead-letters/:id/retry')
@@ -33,7 +33,7 @@ export class OperationsWriteController {
   async retryDeadLetter(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
     await this.#checkCanDealWith(request);
     await this.deadLetters.retry(request.params.id);
-    answer(response, 204, undefined);
+    answerEmpty(response, 204);
   }
 
   @Delete('dead-letters/:id')
@@ -41,7 +41,7 @@ export class OperationsWriteController {
   async discardDeadLetter(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
     await this.#checkCanDealWith(request);
     await this.deadLetters.discard(request.params.id);
-    answer(response, 204, undefined);
+    answerEmpty(response, 204);
   }
 
   async #accessOfWriter(request: HttpRequest): Promise<StreamAccess> {

@@ -3,7 +3,7 @@ import { StreamSubscriptions, type StreamSubscriptionStatus } from '../nest/stre
 import { messageOf } from '../store/error-text.js';
 import { EventStore } from '../store/event-store.js';
 import type { CheckedHttpOptions, CheckedHttpRoutes } from './event-store-http-options.js';
-import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE } from './http.tokens.js';
 import { LiveStreams } from './live/live-streams.js';
 import { Query, refuseQuery } from './query.js';
@@ -26,7 +26,7 @@ export class OperationsController {
     const { name: store } = this.store;
     const stats = await this.store.stats();
     const { readOnly } = this.routes;
-    answer(response, 200, JSON.stringify({ store, readOnly, ...stats, liveClients: this.live.count }));
+    answerJson(response, JSON.stringify({ store, readOnly, ...stats, liveClients: this.live.count }));
   }
 
   @Get('subscriptions')
@@ -35,7 +35,7 @@ export class OperationsController {
     checkIsOperator(await accessOf(request, this.options.access));
     const all = await this.subscriptions.list();
     const subscriptions = all.filter(({ store }) => store === this.store.name).map(withoutStack);
-    answer(response, 200, JSON.stringify({ subscriptions }));
+    answerJson(response, JSON.stringify({ subscriptions }));
   }
 
   @Get('dead-letters')
@@ -46,7 +46,7 @@ export class OperationsController {
     const deadLetters = letters
       .filter(({ event }) => access.canRead(event.streamId))
       .map(({ error, ...letter }) => ({ ...letter, error: { name: error.name, message: error.message } }));
-    answer(response, 200, JSON.stringify({ deadLetters }));
+    answerJson(response, JSON.stringify({ deadLetters }));
   }
 }
 

@@ -1,6 +1,6 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { answer, hasAnswered, type HttpResponse } from './http-exchange.js';
+import { answer, hasAnswered, SAFE_HEADERS, type HttpResponse } from './http-exchange.js';
 import { isInternal, problemOf } from './problem-details.js';
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -20,7 +20,10 @@ export function answerWithProblem(response: HttpResponse, error: unknown): void 
   const problem = problemOf(error);
   if (isInternal(problem)) logger.error(messageOf(error), stackOf(error));
   if (hasAnswered(response)) return;
-  const headers: Record<string, string> = { 'content-type': PROBLEM_TYPE };
-  if (problem.status === 503) headers['retry-after'] = '1';
-  answer(response, problem.status, JSON.stringify(problem), headers);
+  const headers = {
+    ...SAFE_HEADERS,
+    'content-type': PROBLEM_TYPE,
+    ...(problem.status === 503 && { 'retry-after': '1' }),
+  };
+  answer(response, problem.status, headers, JSON.stringify(problem));
 }

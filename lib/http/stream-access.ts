@@ -1,4 +1,5 @@
 import { ForbiddenException } from '@nestjs/common';
+import type { MaybePromise } from '../store/maybe-promise.js';
 import { shown } from '../store/names.js';
 import type { HttpRequest } from './http-exchange.js';
 
@@ -30,8 +31,11 @@ const EVERYTHING: StreamAccess = {
 };
 
 /** What this request may see and do; everything but the store's own streams when there is no rule. */
-export async function accessOf(request: HttpRequest, rule: AccessRule | undefined): Promise<StreamAccess> {
-  if (!rule) return EVERYTHING;
+export function accessOf(request: HttpRequest, rule: AccessRule | undefined): MaybePromise<StreamAccess> {
+  return rule ? askedOf(rule, request) : EVERYTHING;
+}
+
+async function askedOf(rule: AccessRule, request: HttpRequest): Promise<StreamAccess> {
   const access = await rule(request);
   if (typeof access?.canRead !== 'function' || typeof access.canWrite !== 'function') {
     throw new TypeError(`The access rule answered ${shown(access)}: let it answer a StreamAccess.`);

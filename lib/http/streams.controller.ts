@@ -6,7 +6,7 @@ import { toCloudEvent } from './cloud-events.js';
 import { answerUnlessMatch, etagOf } from './etag.js';
 import { EventAnswers } from './event-answers.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
-import { answer, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { followedFrom } from './live/live-start.js';
 import { LiveStreams } from './live/live-streams.js';
@@ -46,7 +46,7 @@ export class StreamsController {
     if (!isEnd) streams.pop();
     const next = isEnd ? null : query.with({ after: streams[streams.length - 1].streamId });
     const visible = streams.filter(({ streamId }) => access.canRead(streamId));
-    answer(response, 200, JSON.stringify({ streams: visible, next }));
+    answerJson(response, JSON.stringify({ streams: visible, next }));
   }
 
   @Get('streams/:streamId')
@@ -87,9 +87,9 @@ export class StreamsController {
     if (event?.position !== position) {
       throw new NotFoundException(`Stream ${shown(streamId)} has no event at position ${position}: it holds others.`);
     }
-    if (media === JSON_MEDIA) return answer(response, 200, JSON.stringify(event));
+    if (media === JSON_MEDIA) return answerJson(response, JSON.stringify(event));
     const headers = { 'content-type': `${CLOUD_EVENT_MEDIA}; charset=utf-8` };
-    answer(response, 200, JSON.stringify(toCloudEvent(event)), headers);
+    answerJson(response, JSON.stringify(toCloudEvent(event)), headers);
   }
 
   /** A stream that does not exist yet is waited for. */

@@ -1,11 +1,11 @@
 import type { RecordedEvent } from '../../store/event.js';
 import type { LiveTarget } from './live-target.js';
 
-/** About how many bytes are written at a time; a single event may have more. */
-const PIECE_BYTES = 64 * 1024;
+/** About how many characters are sent at a time; a single event may have more. */
+const PIECE_LENGTH = 64 * 1024;
 
-/** Texts of events that were written of late, so that clients of several targets share them too. */
-const KEPT_BYTES = 4 * 2 ** 20;
+/** How many characters are kept of texts that were written of late, so that clients of several targets share them. */
+const KEPT_LENGTH = 4 * 2 ** 20;
 
 /** Events that follow each other, as they are sent: made once, and shared by all clients that follow the target. */
 export interface Frames {
@@ -26,8 +26,10 @@ interface FrameMark {
 
 /** Writes events as server-sent events (HTML Standard, 9.2.5), each text once. */
 export class FrameWriter {
-  readonly #texts = new Map<number, string>();
-  #textBytes = 0;
+  /** Texts by global position. When the newer half is full, it becomes the older one, and the older one goes. */
+  #texts = new Map<number, string>();
+  #olderTexts = new Map<number, string>();
+  #length = 0;
 
   /**
    * In pieces, so that a client has its say after each.
@@ -36,40 +38,55 @@ export class FrameWriter {
    * @param upTo how far was read
    */
   *write(target: LiveTarget, events: readonly RecordedEvent[], after: number, upTo: number): Generator<Frames> {
-    let begin = after;
-    let parts: Buffer[] = [];
-    let marks: FrameMark[] = [];
-    let bytes = 0;
-    const piece = (end: number): Frames => ({ after: begin, upTo: end, bytes: Buffer.concat(parts, bytes), marks });
+    let piece = new Piece(after);
     for (const event of events) {
       if (target.isWanted && !target.isWanted(event)) continue;
       const place = target.placeOf(event);
-      if (bytes >= PIECE_BYTES) {
-        const end = place - 1;
-        yield piece(end);
-        begin = end;
-        [parts, marks, bytes] = [[], [], 0];
+      if (piece.length >= PIECE_LENGTH) {
+        yield piece.upTo(place - 1);
+        piece = new Piece(place - 1);
       }
-      const part = Buffer.from(`id: ${place}\ndata: ${this.#textOf(event)}\n\n`);
-      parts.push(part);
-      bytes += part.length;
-      marks.push({ place, streamId: event.streamId, end: bytes });
+      piece.add(place, event.streamId, `id: ${place}\ndata: ${this.#textOf(event)}\n\n`);
     }
-    yield piece(upTo);
+    yield piece.upTo(upTo);
   }
 
   #textOf(event: RecordedEvent): string {
-    const known = this.#texts.get(event.globalPosition);
+    const { globalPosition } = event;
+    const known = this.#texts.get(globalPosition) ?? this.#olderTexts.get(globalPosition);
     if (known !== undefined) return known;
     const text = JSON.stringify(event);
-    this.#texts.set(event.globalPosition, text);
-    this.#textBytes += text.length;
-    for (const [oldest, { length }] of this.#texts) {
-      if (this.#textBytes <= KEPT_BYTES) break;
-      this.#texts.delete(oldest);
-      this.#textBytes -= length;
+    this.#texts.set(globalPosition, text);
+    this.#length += text.length;
+    if (this.#length > KEPT_LENGTH / 2) {
+      this.#olderTexts = this.#texts;
+      this.#texts = new Map();
+      this.#length = 0;
     }
     return text;
+  }
+}
+
+/** Frames in the making. */
+class Piece {
+  length = 0;
+  readonly #parts: { readonly place: number; readonly streamId: string; readonly text: string }[] = [];
+
+  constructor(private readonly after: number) {}
+
+  add(place: number, streamId: string, text: string): void {
+    this.#parts.push({ place, streamId, text });
+    this.length += text.length;
+  }
+
+  upTo(upTo: number): Frames {
+    const bytes = Buffer.from(this.#parts.map(({ text }) => text).join(''));
+    // Most texts are plain ASCII, a byte a character.
+    const isAscii = bytes.length === this.length;
+    const lengthOf = (text: string): number => (isAscii ? text.length : Buffer.byteLength(text));
+    let end = 0;
+    const marks = this.#parts.map(({ place, streamId, text }) => ({ place, streamId, end: (end += lengthOf(text)) }));
+    return { after: this.after, upTo, bytes, marks };
   }
 }
 
