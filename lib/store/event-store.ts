@@ -106,7 +106,7 @@ export class EventStore {
   /** Retention tells them what it removes, for as long as somebody holds them. */
   readonly #replays = new Set<WeakRef<Replay>>();
 
-  #instrumentation: GuardedInstrumentation = {};
+  #instrumentation: GuardedInstrumentation | undefined;
   #closed: Promise<void> | undefined;
   #remembersHead = false;
   #headAtOpening = 0;
@@ -161,12 +161,20 @@ export class EventStore {
   }
 
   /** @internal What stands around appends and handler calls. */
-  get instrumentation(): GuardedInstrumentation {
+  get instrumentation(): GuardedInstrumentation | undefined {
     return this.#instrumentation;
   }
 
-  /** @internal Lets an instrumentation stand around appends and handler calls, in place of the one before. */
+  /**
+   * @internal Lets an instrumentation stand around appends and handler calls; for integrations that come after the store
+   * was made.
+   *
+   * @throws {ValidationError} when there is one already
+   */
   instrument(instrumentation: Instrumentation): void {
+    if (this.#instrumentation) {
+      throw new ValidationError('instrumentation', `store "${this.name}" has one already: give it one, not two.`);
+    }
     this.#instrumentation = guardInstrumentation(instrumentation, this.logger);
   }
 
@@ -249,7 +257,7 @@ export class EventStore {
     events: NewEvent<unknown> | readonly NewEvent<unknown>[],
     options: AppendOptions = {},
   ): Promise<AppendResult> {
-    const { aroundAppend } = this.#instrumentation;
+    const aroundAppend = this.#instrumentation?.aroundAppend;
     if (!aroundAppend) return this.#append(streamId, events, options, checkOwnStreamId);
     const call = { store: this.name, streamId, events: sizeOf(events) };
     return aroundAppend(call, (added) => this.#append(streamId, events, options, checkOwnStreamId, added));

@@ -6,10 +6,11 @@ import { Interrupted } from './event-attempts.js';
 
 /** Makes an attempt of a handler, traced and measured as far as the store has somebody who wants that. */
 export function observedAttempt(
-  { name, metricsCollector, instrumentation: { aroundHandler } }: EventStore,
+  { name, metricsCollector, instrumentation }: EventStore,
   handling: Omit<HandlerCall, 'store'>,
   make: () => Promise<void>,
 ): Promise<void> {
+  const aroundHandler = instrumentation?.aroundHandler;
   const traced = aroundHandler ? () => aroundHandler({ store: name, ...handling }, make) : make;
   if (!metricsCollector.onHandlerAttempt) return traced();
   const startedAt = performance.now();

@@ -1,0 +1,69 @@
+import {
+  Inject,
+  Module,
+  Optional,
+  type DynamicModule,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
+import { EventStoreRegistry } from '../nest/event-store.registry.js';
+import { EventStoreStatusReader } from '../nest/event-store.status.js';
+import { meterOf, openTelemetryMetrics } from './event-metrics.js';
+import {
+  checkOpenTelemetryOptions,
+  OPEN_TELEMETRY,
+  type EventStoreOpenTelemetryOptions,
+} from './event-store-opentelemetry-options.js';
+import {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+} from './event-store-opentelemetry.module-definition.js';
+import { observeStatus } from './status-metrics.js';
+import { openTelemetryTracing } from './tracing.js';
+
+/**
+ * Traces and metrics of all event stores of the application, and of their handlers, for OpenTelemetry: import it once,
+ * beside `EventStoreModule`. The SDK is yours, and is to be started before the application.
+ */
+@Module({ imports: [EventStoreCoreModule] })
+export class EventStoreOpenTelemetryModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationShutdown
+{
+  readonly #stores: EventStoreRegistry;
+  readonly #stopObserving: (() => void) | undefined;
+
+  constructor(
+    @Optional() @Inject(MODULE_OPTIONS_TOKEN) options: EventStoreOpenTelemetryOptions | undefined,
+    @Inject(EventStoreRegistry) stores: EventStoreRegistry,
+    @Inject(EventStoreStatusReader) status: EventStoreStatusReader,
+  ) {
+    super();
+    const checked = checkOpenTelemetryOptions(options);
+    const tracing = checked.traces ? openTelemetryTracing(checked) : undefined;
+    const metrics = checked.metrics ? openTelemetryMetrics(checked) : undefined;
+    stores.each((store) => {
+      if (tracing) store.instrument(tracing);
+      if (metrics) store.addMetricsCollector(metrics);
+    });
+    this.#stores = stores;
+    this.#stopObserving = checked.metrics ? observeStatus(meterOf(checked), status) : undefined;
+  }
+
+  /** @throws {ValidationError} when an option is not acceptable */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /** @throws {ValidationError} when the application has no event store */
+  onModuleInit(): void {
+    this.#stores.checkNotEmpty(OPEN_TELEMETRY);
+  }
+
+  onApplicationShutdown(): void {
+    // The meter may live longer than the application.
+    this.#stopObserving?.();
+  }
+}
