@@ -1,8 +1,11 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
 import { EventSource } from 'eventsource';
 import type { RecordedEvent } from 'nestjs-stream-store';
-import { until } from '../support/collect.js';
 import { dataOf, numbered } from '../support/events.js';
+import { ManualClock, settled } from '../support/manual-clock.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { cuttableLine, SseClient } from './sse-client.js';
 
@@ -131,10 +134,218 @@ describe.each(ADAPTERS)('on %s, following events live', (adapter) => {
       expect(received).toEqual(Array.from({ length: total }, (_, index) => index + 1));
     });
   });
+
+  describe('a client that is slow', () => {
+    it('holds no more than a piece in memory, delays nobody, and gets everything in the end', async () => {
+      const { store, url, app } = await startHttpApp(adapter, { store: { maxEventsPerStream: 0 } });
+      const sockets = watchedSockets(app);
+      const slow = await new SseClient(`${url}/streams/orders/events`).opened();
+      const [slowSocket] = sockets;
+      const fast = await new SseClient(`${url}/streams/orders/events`).opened();
+      slow.stall();
+
+      let most = 0;
+      const padding = 'x'.repeat(1_000);
+      for (let round = 0; round < 40; round++) {
+        await store.append(
+          'orders',
+          Array.from({ length: 500 }, () => ({ type: 't', data: padding })),
+        );
+        await fast.received(500 * (round + 1));
+        most = Math.max(most, slowSocket.writableLength);
+      }
+      const receivedWhileStalled = slow.events.length;
+      slow.resume();
+      await slow.received(20_000);
+
+      expect(receivedWhileStalled).toBeLessThan(20_000);
+      expect(most).toBeLessThan(256 * 1_024);
+      expect(slow.ids).toEqual(Array.from({ length: 20_000 }, (_, index) => index + 1));
+    });
+
+    it('is cut off when it has taken nothing for too long, and another one is not', async () => {
+      const { store, url, app } = await startHttpApp(adapter, { http: { stallTimeout: 300, heartbeatInterval: 100 } });
+      const sockets = watchedSockets(app);
+      const stalled = await new SseClient(`${url}/events`).opened();
+      stalled.stall();
+      const other = await new SseClient(`${url}/events`).opened();
+
+      const big = { type: 't', data: 'x'.repeat(500_000) };
+      for (let count = 0; count < 20 && !sockets[0].destroyed; count++) {
+        await store.append('orders', big);
+        await waitFor(() => sockets[0].writableLength > 0 || other.events.length > count);
+      }
+      await waitFor(() => sockets[0].destroyed);
+
+      await store.append('orders', { type: 'last' });
+      await other.until(({ events }) => events.at(-1)?.type === 'last');
+      expect(sockets[1].destroyed).toBe(false);
+    });
+  });
+
+  describe('a client that waits', () => {
+    it('is sent a sign of life, with the place that everything which is not for it has come to', async () => {
+      const clock = new ManualClock();
+      const { store, url } = await startHttpApp(adapter, { store: { clock } });
+      const client = await new SseClient(`${url}/events?type=never`).opened();
+      await store.append('orders', numbered(1, 7));
+
+      await clock.advance(15_000);
+      await client.until(({ blocks }) => blocks.some(({ isComment }) => isComment));
+
+      expect(client.blocks.at(-1)).toMatchObject({ id: '7', data: undefined });
+    });
+
+    it('has to come again after a minute, and goes on where it was', async () => {
+      const clock = new ManualClock();
+      const { store, url } = await startHttpApp(adapter, { store: { clock } });
+      await store.append('orders', numbered(1, 3));
+      const client = await new SseClient(`${url}/events`).received(3);
+
+      await clock.advance(60_000);
+      await client.ended();
+      await store.append('orders', numbered(4, 5));
+      const again = await new SseClient(`${url}/events`, { 'last-event-id': client.lastEventId! }).received(2);
+
+      expect(dataOf(again.events)).toEqual([4, 5]);
+    });
+
+    it('may stay for ever with a liveSession of 0', async () => {
+      const clock = new ManualClock();
+      const { store, url } = await startHttpApp(adapter, { store: { clock }, http: { liveSession: 0 } });
+      const client = await new SseClient(`${url}/events`).opened();
+
+      await clock.advance(3_600_000);
+      await store.append('orders', numbered(1, 1));
+      await client.received(1);
+
+      expect(client.hasEnded).toBe(false);
+    });
+  });
+
+  describe('says so', () => {
+    it('when retention has removed what a client comes for', async () => {
+      const clock = new ManualClock();
+      const { store, url } = await startHttpApp(adapter, { store: { clock, retentionDuration: '1h' } });
+      await store.append('orders', numbered(1, 5));
+      await clock.advance(3_600_001);
+      await store.append('orders', numbered(6, 6));
+
+      const client = await new SseClient(`${url}/events`, { 'last-event-id': '2' }).received(1);
+
+      const gap = client.blocks.find(({ event }) => event === 'gap');
+      expect(gap).toMatchObject({ id: '5', data: '{"after":2,"trimmedTo":5}' });
+      expect(dataOf(client.events)).toEqual([6]);
+    });
+
+    it('when retention has passed a client whose connection takes nothing', async () => {
+      const clock = new ManualClock();
+      const { store, url, app } = await startHttpApp(adapter, {
+        store: { clock, retentionDuration: '1s' },
+        http: { stallTimeout: '1h', liveSession: 0 },
+      });
+      const sockets = watchedSockets(app);
+      const client = await new SseClient(`${url}/events`).opened();
+      client.stall();
+      const big = { type: 't', data: 'x'.repeat(500_000) };
+      while (sockets[0].writableLength === 0) {
+        await store.append('orders', big);
+        await settled();
+      }
+      // More than is read at a time, so not all of it waits for the client outside of the store.
+      for (let batch = 0; batch < 3; batch++) await store.append('orders', numbered(1, 600));
+      await clock.advance(2_000);
+      await store.append('orders', { type: 'last' });
+      client.resume();
+
+      await client.until(({ events }) => events.at(-1)?.type === 'last');
+
+      const { totalEvents } = await store.stats();
+      expect(totalEvents).toBe(1);
+      expect(client.blocks.some(({ event }) => event === 'gap')).toBe(true);
+    });
+
+    it('when the log ends before the last event of a client, as after a restart without it, and begins anew', async () => {
+      const { store, url } = await startHttpApp(adapter);
+      await store.append('orders', numbered(1, 2));
+
+      const client = await new SseClient(`${url}/events`, { 'last-event-id': '500' }).received(2);
+
+      const reset = client.blocks.find(({ event }) => event === 'reset');
+      expect(reset).toMatchObject({ data: '{"after":500,"head":2}' });
+      expect(client.ids).toEqual([1, 2]);
+    });
+  });
+
+  it('refuses a client more than may be, and takes it when another one has left', async () => {
+    const { get, url } = await startHttpApp(adapter, { http: { maxLiveClients: 2 } });
+    const clients = await Promise.all([1, 2].map(() => new SseClient(`${url}/events`).opened()));
+
+    const refused = await get('/events', { accept: 'text/event-stream' });
+    clients[0].close();
+    await waitFor(async () => (await get('/stats')).json.liveClients === 1);
+    await new SseClient(`${url}/events`).opened();
+
+    expect(refused).toMatchObject({ status: 503, json: { code: 'SERVICE_UNAVAILABLE' } });
+    expect(refused.headers['retry-after']).toBe('1');
+  });
+
+  it('answers HEAD with the headers alone', async () => {
+    const { send } = await startHttpApp(adapter);
+
+    const { status, headers, text } = await send('HEAD', '/events', { headers: { accept: 'text/event-stream' } });
+
+    expect([status, headers['content-type'], text]).toEqual([200, 'text/event-stream', '']);
+  });
+
+  it('does not hold up the end of the application, with clients that wait, read, and are stalled', async () => {
+    const { app, store, url } = await startHttpApp(adapter, { store: { maxEventsPerStream: 0 } });
+    const padding = 'x'.repeat(1_000);
+    for (let round = 0; round < 20; round++) {
+      await store.append(
+        'orders',
+        Array.from({ length: 1_000 }, () => ({ type: 't', data: padding })),
+      );
+    }
+    const waiting = await new SseClient(`${url}/events?after=end`).opened();
+    const stalled = await new SseClient(`${url}/events`).opened();
+    stalled.stall();
+    const lines = new SseClient(`${url}/events`, { accept: 'application/x-ndjson' });
+    await lines.until(({ text }) => text.length > 0);
+    lines.stall();
+
+    const begin = performance.now();
+    await app.close();
+
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    await waiting.ended();
+    expect(waiting.text).not.toContain('error');
+  });
+
+  it('leaves no subscription behind when its clients have gone', async () => {
+    const { store, url } = await startHttpApp(adapter);
+    await store.append('orders', numbered(1, 5));
+
+    for (let round = 0; round < 20; round++) {
+      const clients = await Promise.all(
+        ['/events', '/events?streams=o*', '/streams/orders/events', '/streams/none/events'].map((path) =>
+          new SseClient(url + path).opened(),
+        ),
+      );
+      clients.forEach((client) => client.close());
+    }
+    await waitFor(async () => (await store.stats()).subscriptionsActive === 0);
+  });
 });
 
 /** Waits for something that comes over the network. */
-async function waitFor(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
-void until;
+
+/** The sockets of a server, in the order in which clients have come. */
+function watchedSockets(app: INestApplication): Socket[] {
+  const sockets: Socket[] = [];
+  (app.getHttpServer() as Server).on('connection', (socket) => sockets.push(socket));
+  return sockets;
+}

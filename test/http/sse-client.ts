@@ -21,6 +21,10 @@ afterEach(() => {
 /** A client that reads server-sent events and does nothing by itself. */
 export class SseClient {
   readonly blocks: SseBlock[] = [];
+  /** The events of the store among them. */
+  readonly events: RecordedEvent[] = [];
+  /** Of each event, its id. */
+  readonly ids: number[] = [];
   status: number | undefined;
   headers: IncomingMessage['headers'] = {};
   text = '';
@@ -43,18 +47,6 @@ export class SseClient {
     });
     this.#request.on('error', () => this.#end());
     opened.push(() => this.close());
-  }
-
-  /** The blocks that carry events of the store. */
-  get events(): RecordedEvent[] {
-    return this.blocks
-      .filter(({ event, data }) => event === undefined && data !== undefined)
-      .map(({ data }) => JSON.parse(data!) as RecordedEvent);
-  }
-
-  /** Of every event, its id. */
-  get ids(): number[] {
-    return this.blocks.filter(({ data }) => data !== undefined).map(({ id }) => Number(id));
   }
 
   get lastEventId(): string | undefined {
@@ -101,8 +93,15 @@ export class SseClient {
     this.text += chunk;
     const parts = (this.#rest + chunk).split('\n\n');
     this.#rest = parts.pop()!;
-    for (const part of parts) this.blocks.push(blockOf(part));
+    for (const part of parts) this.#take(blockOf(part));
     this.#wake?.();
+  }
+
+  #take(block: SseBlock): void {
+    this.blocks.push(block);
+    if (block.event !== undefined || block.data === undefined) return;
+    this.events.push(JSON.parse(block.data) as RecordedEvent);
+    this.ids.push(Number(block.id));
   }
 
   #end(): void {
