@@ -1,16 +1,15 @@
 import type { Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { numbered } from '../support/events.js';
 import { SCALE } from '../support/scale.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { SseClient } from './sse-client.js';
 
-// `SCALE=2` makes it a thousand, which takes a minute on a small machine.
-const CLIENTS = 500 * SCALE;
-const STALLED = 25 * SCALE;
+const CLIENTS = 1_000;
+const STALLED = 50;
 /** What the readers get, each. */
-const EVENTS = 300;
+const EVENTS = 300 * SCALE;
 /** What the stalled ones would get, each: more than the buffers of two sockets of the system hold. */
 const BIG_EVENTS = 60;
 const BIG = 'x'.repeat(100_000);
@@ -43,6 +42,9 @@ const clients: CountingClient[] = [];
 afterEach(() => {
   for (const { socket } of clients.splice(0)) socket.destroy();
 });
+
+// Most of the time goes to the other end, which is in this process too.
+jest.setTimeout(120_000 * SCALE);
 
 describe.each(ADAPTERS)('on %s', (adapter) => {
   it(`serves ${CLIENTS} live clients, ${STALLED} of which take nothing, in bounded memory and without a loss`, async () => {
