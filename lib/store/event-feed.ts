@@ -1,8 +1,11 @@
 import { Observable } from 'rxjs';
 import type { RecordedEvent } from './event.js';
+import type { EventLoopTurn } from './event-loop-turn.js';
 
 /** Where a feed gets its events from. */
 export interface FeedSource {
+  /** Asked before each event: what is loaded already would else be handed out without a turn of the event loop. */
+  readonly turn: EventLoopTurn;
   /** The next events, at least one; undefined at the end. Called again only after it was answered. */
   load(): Promise<readonly RecordedEvent[] | undefined>;
   /** Told when events reach the reader. */
@@ -50,6 +53,11 @@ export class EventFeed {
         while (!(await loads.next()).done) {
           // An observer may unsubscribe, close or abort while it is told of an event; then nothing is left to take.
           while (!subscriber.closed && this.#mayGoOn()) {
+            const turn = this.source.turn.giveBack();
+            if (turn) {
+              await turn;
+              continue;
+            }
             const event = this.#takeEvent();
             if (event === undefined) break;
             subscriber.next(event);
@@ -82,11 +90,13 @@ export class EventFeed {
     const iterator: AsyncIterableIterator<T> = {
       next: () => {
         if (this.#hasEnded) return Promise.resolve(DONE);
-        if (this.#lastInLine === undefined && this.#mayGoOn()) {
-          const value = take();
+        let before = this.#lastInLine;
+        if (before === undefined && this.buffered > 0 && this.#mayGoOn()) {
+          before = this.source.turn.giveBack();
+          const value = before ? undefined : take();
           if (value !== undefined) return Promise.resolve({ done: false, value });
         }
-        const answer = this.#takeAfter(this.#lastInLine, take);
+        const answer = this.#takeAfter(before, take);
         this.#lastInLine = answer;
         const leaveLine = (): void => {
           if (this.#lastInLine === answer) this.#lastInLine = undefined;

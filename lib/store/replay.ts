@@ -92,8 +92,10 @@ export class Replay implements AsyncIterable<RecordedEvent> {
 
   #start(): EventFeed {
     const stopped = new AbortController();
-    const batches = this.#read(stopped.signal);
+    const turn = new EventLoopTurn();
+    const batches = this.#read(stopped.signal, turn);
     return new EventFeed({
+      turn,
       load: async () => (await batches.next()).value,
       handOut: (_, count) => this.#source.countRead(count),
       check: () => this.#throwIfEnded(),
@@ -101,9 +103,8 @@ export class Replay implements AsyncIterable<RecordedEvent> {
     });
   }
 
-  async *#read(stopped: AbortSignal): AsyncGenerator<readonly RecordedEvent[], undefined> {
+  async *#read(stopped: AbortSignal, turn: EventLoopTurn): AsyncGenerator<readonly RecordedEvent[], undefined> {
     const { batchSize, onProgress } = this.#options;
-    const turn = new EventLoopTurn();
     const run: Run = { place: undefined, removed: this.#removed };
     this.#runs.add(run);
     try {

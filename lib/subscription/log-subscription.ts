@@ -68,6 +68,7 @@ export class LogSubscription implements Subscription {
     this.#reader = new LogReader(reads, target);
     this.#batchSize = options.batchSize ?? 512;
     this.#feed = new EventFeed({
+      turn: this.#turn,
       load: () => this.#load(),
       handOut: (last, count) => this.#noteHandedOut(last, count),
       end: () => this.close(),
@@ -189,12 +190,15 @@ export class LogSubscription implements Subscription {
    * loop: with many observers, a promise for each of them would cost more than all the rest.
    */
   #push(observer: Subscriber<RecordedEvent>): void {
-    const handOut = (events: readonly RecordedEvent[]): void => {
-      for (const event of events) {
-        if (observer.closed || this.#state === 'stopped') return;
-        this.#noteHandedOut(event, 1);
-        observer.next(event);
+    const handOut = (events: readonly RecordedEvent[], from = 0): Promise<void> | undefined => {
+      for (let index = from; index < events.length; index++) {
+        if (observer.closed || this.#state === 'stopped') return undefined;
+        const turn = this.#turn.giveBack();
+        if (turn) return turn.then(() => handOut(events, index));
+        this.#noteHandedOut(events[index], 1);
+        observer.next(events[index]);
       }
+      return undefined;
     };
     const fail = (error: unknown): void => {
       if (this.#state === 'stopped') return observer.complete();
@@ -210,15 +214,16 @@ export class LogSubscription implements Subscription {
           const turn = this.#turn.giveBack();
           if (turn) return void turn.then(run);
           const answer = this.#readOn();
-          if (isPromise(answer)) return void answer.then(handOut).then(run, fail);
-          handOut(answer);
+          const handingOut = isPromise(answer) ? answer.then((events) => handOut(events)) : handOut(answer);
+          if (handingOut) return void handingOut.then(run, fail);
         }
       } catch (error) {
         fail(error);
       }
     };
-    handOut(this.#feed.takeBuffered());
-    if (this.#readTo !== undefined) run();
+    const handingOut = handOut(this.#feed.takeBuffered());
+    if (handingOut) void handingOut.then(run, fail);
+    else if (this.#readTo !== undefined) run();
     else
       void Promise.resolve(this.#begin)
         .then((start) => this.#beginAt(start))

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { memoryEngine, START, type StorageEngine, type SubscriptionTarget } from 'nestjs-stream-store';
+import { type EventStore, memoryEngine, START, type StorageEngine, type SubscriptionTarget } from 'nestjs-stream-store';
+import { lastValueFrom, take, tap } from 'rxjs';
 import { aroundEngine, shortPagedEngine } from '../support/around-engine.js';
 import { collect } from '../support/collect.js';
+import { numbered } from '../support/events.js';
 import { lateEngine } from '../support/late-engine.js';
 import { settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
@@ -119,4 +121,60 @@ it('a long history leaves the event loop time for others', async () => {
 
   expect(reader.items).toHaveLength(40_000);
   expect(turns).toBeGreaterThan(3);
+});
+
+describe('the event loop turns while a reader works without a pause', () => {
+  const EVENTS = 1_500;
+
+  /** Keeps the processor busy for a fifth of a millisecond. */
+  function work(): void {
+    const end = performance.now() + 0.2;
+    while (performance.now() < end);
+  }
+
+  it.each<[string, (store: EventStore) => Promise<void>]>([
+    [
+      'through a subscription',
+      async (store) => {
+        let left = EVENTS;
+        for await (const event of store.subscribe('s')) {
+          work();
+          if (event.position > 0 && --left === 0) return;
+        }
+      },
+    ],
+    [
+      'as the observer of a subscription',
+      async (store) => {
+        await lastValueFrom(store.subscribe('s').asObservable().pipe(tap(work), take(EVENTS)));
+      },
+    ],
+    [
+      'through a replay',
+      async (store) => {
+        for await (const event of store.replay()) if (event.position > 0) work();
+      },
+    ],
+    [
+      'as the observer of a replay',
+      async (store) => {
+        await lastValueFrom(store.replay().asObservable().pipe(tap(work)));
+      },
+    ],
+  ])('%s', async (_, read) => {
+    const store = await openTestStore();
+    await store.append('s', numbered(1, EVENTS));
+    let turns = 0;
+    let isReading = true;
+    const watching = (async () => {
+      for (; isReading; turns++) await settled();
+    })();
+
+    await read(store);
+    isReading = false;
+    await watching;
+
+    // 300 ms of work, a turn every five of them; less may do on a machine that is busy with something else.
+    expect(turns).toBeGreaterThan(20);
+  });
 });
