@@ -360,9 +360,8 @@ class MemoryEngine implements StorageEngine {
       const stream = this.#streamOf.get(streamId);
       return stream && stream.revision > 0 ? [this.#infoOf(stream, firstKept)] : [];
     }
-    this.#sortedStreams ??= [...this.#streams].sort((a, b) => compareStreamIds(a.streamId, b.streamId));
     const found: StreamInfo[] = [];
-    for (const stream of this.#sortedStreams) {
+    for (const stream of this.#inOrder(prefix)) {
       if (found.length === limit) break;
       if (prefix === '' && isOwn(stream.streamId)) continue;
       if (!stream.streamId.startsWith(prefix) || (after !== '' && compareStreamIds(stream.streamId, after) <= 0))
@@ -370,6 +369,15 @@ class MemoryEngine implements StorageEngine {
       if (this.#keptCount(stream, firstKept) > 0) found.push(this.#infoOf(stream, firstKept));
     }
     return found;
+  }
+
+  /** The streams in the order they are listed; at least those with this prefix. */
+  #inOrder(prefix: string): readonly StreamLog[] {
+    if (this.#sortedStreams) return this.#sortedStreams;
+    const inOrder = (streams: StreamLog[]) => streams.sort((a, b) => compareStreamIds(a.streamId, b.streamId));
+    // Sorting them all for the sake of a few would cost each new stream the most.
+    if (prefix !== '') return inOrder(this.#streams.filter(({ streamId }) => streamId.startsWith(prefix)));
+    return (this.#sortedStreams = inOrder([...this.#streams]));
   }
 
   trim({ recordedBefore, upTo, limit }: TrimRequest): number {
@@ -413,12 +421,9 @@ class MemoryEngine implements StorageEngine {
   }
 
   #dropFirst(stream: StreamLog): void {
-    const lastPage = stream.pageOf(stream.revision);
     const dropped = stream.dropFirst();
     if (dropped) this.#cache.forget(dropped);
-    if (stream.count > 0) return;
-    if (!isOwn(stream.streamId)) this.#filledStreams--;
-    this.#cache.forget(lastPage);
+    if (stream.count === 0 && !isOwn(stream.streamId)) this.#filledStreams--;
   }
 
   #hasType(globalPosition: number, types: readonly Pattern[]): boolean {

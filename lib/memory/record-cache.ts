@@ -34,7 +34,7 @@ export class RecordCache {
     if (this.maxBytes === 0) return;
     if (!holder.records) {
       holder.records = new RecordRun();
-      this.#holders.push(holder);
+      holder.records.slot = this.#holders.push(holder) - 1;
     }
     const run = holder.records;
     const lengthBefore = run.length;
@@ -48,24 +48,27 @@ export class RecordCache {
 
   /** Drops the records of what is no longer part of its stream or of the log. */
   forget(holder: RecordHolder): void {
-    if (holder.records) this.#drop(this.#holders.indexOf(holder));
+    if (holder.records) this.#drop(holder);
   }
 
   #letOneGo(): void {
     for (;;) {
       if (this.#hand >= this.#holders.length) this.#hand = 0;
-      const run = this.#holders[this.#hand].records!;
-      if (!run.wasRead) return this.#drop(this.#hand);
+      const holder = this.#holders[this.#hand];
+      const run = holder.records!;
+      if (!run.wasRead) return this.#drop(holder);
       run.wasRead = false;
       this.#hand++;
     }
   }
 
-  #drop(index: number): void {
-    const holder = this.#holders[index];
-    this.#bytes -= holder.records!.bytes;
+  #drop(holder: RecordHolder): void {
+    const { bytes, slot } = holder.records!;
+    this.#bytes -= bytes;
     holder.records = undefined;
     const last = this.#holders.pop()!;
-    if (index < this.#holders.length) this.#holders[index] = last;
+    if (last === holder) return;
+    this.#holders[slot] = last;
+    last.records!.slot = slot;
   }
 }

@@ -9,6 +9,8 @@ export class RecordRun {
 
   /** What the records take of the memory, by estimate. */
   bytes = 0;
+  /** Where the cache has its holder in its list. */
+  slot = 0;
   /** Whether they were read since the cache last looked. */
   wasRead = false;
 

@@ -13,9 +13,13 @@ export class StreamPage {
   /** The events made by reading; undefined when none was. */
   records: RecordRun | undefined;
 
-  /** @param capacity for how many positions to make room at first */
-  constructor(capacity: number) {
+  /**
+   * @param capacity for how many positions to make room at first
+   * @param count how many of them are taken already
+   */
+  constructor(capacity: number, count = 0) {
     this.globalPositions = new Float64Array(capacity);
+    this.count = count;
   }
 
   /** @returns how many bytes the page grew by */
@@ -64,12 +68,6 @@ export class StreamLog {
     stream.firstPosition = firstPosition;
     stream.revision = firstPosition - 1;
     stream.#dropped = Math.floor(stream.revision / EVENTS_PER_PAGE);
-    const removed = stream.revision % EVENTS_PER_PAGE;
-    if (removed === 0) return stream;
-    const page = new StreamPage(EVENTS_PER_PAGE);
-    page.count = removed;
-    stream.#pages.push(page);
-    stream.#pageBytes = pageBytes(page);
     return stream;
   }
 
@@ -87,8 +85,11 @@ export class StreamLog {
   push(globalPosition: number): number {
     let page = this.#pages[this.#pages.length - 1];
     if (!page || page.count === EVENTS_PER_PAGE) {
+      // After retention has emptied a stream, its page begins with places that nobody needs any more.
+      const removed = this.revision % EVENTS_PER_PAGE;
       // Most streams are short; a stream that has filled a page will probably fill the next.
-      page = new StreamPage(this.#pages.length === 0 ? SMALLEST_PAGE : EVENTS_PER_PAGE);
+      const isFirst = this.#pages.length === 0;
+      page = new StreamPage(isFirst ? Math.min(removed + SMALLEST_PAGE, EVENTS_PER_PAGE) : EVENTS_PER_PAGE, removed);
       this.#pages.push(page);
       this.#pageBytes += pageBytes(page);
     }
@@ -107,15 +108,17 @@ export class StreamLog {
   }
 
   /**
-   * Forgets the first event. A page goes with its last event only, so that a position always has the same place in it.
+   * Forgets the first event. A page goes with its last event only, or with the stream's, so that a position always has the
+   * same place in it.
    *
    * @returns the page, when it went
    */
   dropFirst(): StreamPage | undefined {
     this.firstPosition++;
-    if ((this.firstPosition - 1) % EVENTS_PER_PAGE !== 0) return undefined;
+    const isPageOver = (this.firstPosition - 1) % EVENTS_PER_PAGE === 0;
+    if (!isPageOver && this.count > 0) return undefined;
     const page = this.#pages.shift()!;
-    this.#dropped++;
+    if (isPageOver) this.#dropped++;
     this.#pageBytes -= pageBytes(page);
     return page;
   }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type EventToAppend, memoryEngine, type RecordedEvent, type StorageEngine } from 'nestjs-stream-store';
@@ -255,5 +258,38 @@ describe('trim', () => {
 
     expect(removed).toEqual([0, 3, 2, 0, 5, 10, 0]);
     expect(engine.readAll(everything)).toMatchObject({ events: [], head: 20, trimmedTo: 20, isEnd: true });
+  });
+});
+
+describe('streams that retention has emptied', () => {
+  it('cost little memory, before a restart and after it', async () => {
+    const clock = new ManualClock();
+    const snapshotDirectory = mkdtempSync(join(tmpdir(), 'stream-store-emptied-'));
+    const options = { maxStreams: 0, retentionDuration: 1_000, snapshotInterval: 0 };
+    try {
+      const store = await openTestStore({ ...options, clock, engine: memoryEngine({ snapshotDirectory }) });
+      for (let stream = 0; stream < 2_000; stream++) await store.append(`s-${stream}`, numbered(1, 20));
+      const full = (await store.stats()).memoryUsageBytes;
+      await clock.advance(2_000);
+      await store.sweep();
+      const emptied = (await store.stats()).memoryUsageBytes;
+      await store.close();
+
+      const reopened = await openTestStore({
+        ...options,
+        clock: new ManualClock(clock.now()),
+        engine: memoryEngine({ snapshotDirectory }),
+      });
+      const restored = (await reopened.stats()).memoryUsageBytes;
+
+      // The last chunk of the log has columns for 4 096 events, however few of them are left.
+      expect(emptied).toBeLessThan(full / 3);
+      expect(restored).toBeLessThanOrEqual(emptied);
+      expect(await reopened.append('s-7', numbered(21, 22))).toMatchObject({ firstPosition: 21 });
+      expect(dataOf(await reopened.readStream('s-7'))).toEqual([21, 22]);
+      await reopened.close();
+    } finally {
+      rmSync(snapshotDirectory, { recursive: true, force: true });
+    }
   });
 });
