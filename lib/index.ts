@@ -15,6 +15,7 @@ export {
   SnapshotDirectoryInUseError,
   SnapshotDiskError,
   SnapshotUnsupportedError,
+  StorageCorruptedError,
   StorageFailedError,
   StorageTooNewError,
   StorageUnavailableError,

@@ -194,6 +194,26 @@ export class StorageTooNewError extends EventStoreError {
   }
 }
 
+/** What keeps the events is damaged. What can still be read may be incomplete, so nothing is read from it. */
+export class StorageCorruptedError extends EventStoreError {
+  readonly code = 'STORAGE_CORRUPTED';
+
+  /**
+   * @param storage which one, in words
+   * @param reason what is wrong with it
+   */
+  constructor(
+    readonly storage: string,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `The ${storage} is damaged: ${reason}. Keep a copy of it, then put a snapshot or a backup in its place.`,
+      options,
+    );
+  }
+}
+
 /** A snapshot is not as it was written, and no older one is intact. The store is not opened. */
 export class SnapshotCorruptedError extends EventStoreError {
   readonly code = 'SNAPSHOT_CORRUPTED';

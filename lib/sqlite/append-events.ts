@@ -1,0 +1,106 @@
+import { StreamLimitReachedError, WrongExpectedRevisionError } from '../store/errors.js';
+import { createEventId } from '../store/event-id.js';
+import { exactRevision, revisionMatches } from '../store/expected-revision.js';
+import type { AppendAnswer, AppendRequest, EngineContext } from '../store/storage-engine.js';
+import { eventIds } from './queries/event-ids.js';
+import { firstKept, firstPositionFrom } from './first-kept.js';
+import { insertEvent } from './queries/insert-event.js';
+import type { Log } from './queries/log.js';
+import { countStreams, findStream, insertStream, type StreamRow, updateStreamEnd } from './queries/streams.js';
+import type { SqliteClient } from './sqlite-client.js';
+
+/** Appends a batch, in a transaction that others may share; a refusal comes before anything is written. */
+export function appendEvents(
+  client: SqliteClient,
+  log: Log,
+  request: AppendRequest,
+  context: EngineContext,
+): AppendAnswer {
+  const { streamId, events, expectedRevision } = request;
+  const stream = findStream(client, streamId);
+  const revision = stream?.revision ?? 0;
+  if (!revisionMatches(expectedRevision, revision)) {
+    const repeated = stream && answerOfRetry(client, stream, request);
+    if (repeated) return repeated;
+    throw new WrongExpectedRevisionError(streamId, expectedRevision, revision);
+  }
+  if (events.length > 0) {
+    if (!isOwn(streamId)) checkLimits(client, log, stream, request, context);
+    insertEvents(client, log, stream, request, context);
+  }
+  return { firstPosition: revision + 1, globalPosition: log.head, repeated: false };
+}
+
+/** The first answer, if the events of the request already lie where its expected revision says. */
+function answerOfRetry(
+  client: SqliteClient,
+  stream: StreamRow,
+  { events, expectedRevision }: AppendRequest,
+): AppendAnswer | undefined {
+  const expected = exactRevision(expectedRevision);
+  if (expected === undefined || events.length === 0 || expected + events.length > stream.revision) return undefined;
+  const kept = eventIds(client, stream.number, expected + 1, expected + events.length);
+  const isRetry = kept.length === events.length && events.every(({ id }, index) => id === kept[index].id);
+  if (!isRetry) return undefined;
+  return { firstPosition: expected + 1, globalPosition: kept.at(-1)!.globalPosition, repeated: true };
+}
+
+function checkLimits(
+  client: SqliteClient,
+  log: Log,
+  stream: StreamRow | undefined,
+  { streamId, events, recordedSince }: AppendRequest,
+  { maxEventsPerStream, maxStreams }: EngineContext,
+): void {
+  const countFrom = (firstPosition: number): number => (stream ? stream.revision - firstPosition + 1 : 0);
+  const count = countFrom(stream?.firstPosition ?? 1);
+  const isFull = count + events.length > maxEventsPerStream;
+  const isOneMore = log.streams >= maxStreams;
+  if (!isFull && !isOneMore) return;
+
+  // What has expired counts no more, but counting without it takes longer: only when it may make the difference.
+  const first = firstKept(client, log, recordedSince);
+  const keptCount = stream ? countFrom(firstPositionFrom(client, stream, first)) : 0;
+  if (keptCount + events.length > maxEventsPerStream) {
+    throw new StreamLimitReachedError('maxEventsPerStream', maxEventsPerStream, streamId);
+  }
+  if (isOneMore && keptCount === 0 && countStreams(client, first) >= maxStreams) {
+    throw new StreamLimitReachedError('maxStreams', maxStreams, streamId);
+  }
+}
+
+function insertEvents(
+  client: SqliteClient,
+  log: Log,
+  stream: StreamRow | undefined,
+  { streamId, events }: AppendRequest,
+  { clock }: EngineContext,
+): void {
+  const number = stream?.number ?? insertStream(client, streamId);
+  const wasEmpty = !stream || stream.firstPosition > stream.revision;
+  const recordedAt = Math.max(Math.floor(clock.now()), log.recordedAt ?? -Infinity);
+  let position = stream?.revision ?? 0;
+  for (const { id, type, data, metadata, timestamp } of events) {
+    position++;
+    log.head++;
+    insertEvent(client, number, {
+      id: id ?? createEventId(recordedAt),
+      type,
+      data,
+      metadata,
+      timestamp: timestamp ?? recordedAt,
+      position,
+      globalPosition: log.head,
+      recordedAt,
+    });
+  }
+  updateStreamEnd(client, number, position, log.head);
+  log.recordedAt = recordedAt;
+  if (wasEmpty && !isOwn(streamId)) log.streams++;
+  log.changes++;
+}
+
+/** Whether a stream is one of the store's own. */
+function isOwn(streamId: string): boolean {
+  return streamId.startsWith('$');
+}

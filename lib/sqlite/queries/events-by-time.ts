@@ -1,0 +1,56 @@
+import type { EventRow } from '../../store/recorded-event.js';
+import type { TimePlace } from '../../store/storage-engine.js';
+import type { SqliteClient } from '../sqlite-client.js';
+import { EVENT_COLUMNS, EVENTS, type Stretch } from './events.js';
+
+/** What a filter has to know of an event, and its place in time. */
+export interface EventKindInTime extends TimePlace {
+  readonly streamId: string;
+  readonly type: string;
+}
+
+export interface TimeSpan {
+  readonly after: TimePlace;
+  /** Inclusive, in milliseconds since 1970. */
+  readonly to: number;
+  /** Which global positions are looked at. */
+  readonly within: Stretch;
+  readonly limit: number;
+}
+
+const KIND_COLUMNS = 'e.timestamp, e.global_position AS "globalPosition", s.stream_id AS "streamId", e.type';
+
+/** Events after a place in time, in the order of time. */
+export function eventsByTime(client: SqliteClient, span: TimeSpan): EventRow[] {
+  return byTime<EventRow>(client, EVENT_COLUMNS, span);
+}
+
+/** What a filter has to know of them. */
+export function kindsByTime(client: SqliteClient, span: TimeSpan): EventKindInTime[] {
+  return byTime<EventKindInTime>(client, KIND_COLUMNS, span);
+}
+
+/** In two parts, because older versions of SQLite search an index only for the first half of `(timestamp, place) > (?, ?)`. */
+function byTime<Row>(client: SqliteClient, columns: string, { after, to, within, limit }: TimeSpan): Row[] {
+  const sameTime = client.all<Row>(
+    `SELECT ${columns} FROM ${EVENTS}
+     WHERE e.timestamp = ? AND e.global_position BETWEEN ? AND ?
+     ORDER BY e.global_position LIMIT ?`,
+    after.timestamp,
+    Math.max(after.globalPosition + 1, within.first),
+    within.last,
+    limit,
+  );
+  if (sameTime.length === limit) return sameTime;
+  const later = client.all<Row>(
+    `SELECT ${columns} FROM ${EVENTS}
+     WHERE e.timestamp > ? AND e.timestamp <= ? AND e.global_position BETWEEN ? AND ?
+     ORDER BY e.timestamp, e.global_position LIMIT ?`,
+    after.timestamp,
+    to,
+    within.first,
+    within.last,
+    limit - sameTime.length,
+  );
+  return sameTime.concat(later);
+}

@@ -1,0 +1,53 @@
+import { LeaseLostError } from '../../store/errors.js';
+import type { Lease, LeaseRequest } from '../../store/storage-engine.js';
+import type { SqliteClient } from '../sqlite-client.js';
+
+interface LeaseRow extends Lease {
+  /** Milliseconds since 1970. */
+  readonly endsAt: number;
+}
+
+function findLease(client: SqliteClient, name: string): LeaseRow | undefined {
+  return client.get('SELECT name, holder, token, ends_at AS "endsAt" FROM leases WHERE name = ?', name);
+}
+
+/** @returns undefined while another holder has it */
+export function acquireLease(
+  client: SqliteClient,
+  { name, holder, durationMs }: LeaseRequest,
+  now: number,
+): Lease | undefined {
+  const last = findLease(client, name);
+  const isHeld = last !== undefined && last.endsAt > now;
+  if (isHeld && last.holder !== holder) return undefined;
+  const token = isHeld ? last.token : (last?.token ?? 0) + 1;
+  client.run(
+    'INSERT OR REPLACE INTO leases (name, holder, token, ends_at) VALUES (?, ?, ?, ?)',
+    name,
+    holder,
+    token,
+    now + durationMs,
+  );
+  return { name, holder, token };
+}
+
+export function releaseLease(client: SqliteClient, { name, token }: Lease): void {
+  client.run('UPDATE leases SET ends_at = 0 WHERE name = ? AND token = ?', name, token);
+}
+
+/** @throws {LeaseLostError} when somebody has taken the lease since */
+export function checkLease(client: SqliteClient, { name, token }: Lease): void {
+  if (findLease(client, name)?.token !== token) throw new LeaseLostError(name);
+}
+
+/** Those that last beyond `now`, sorted by name. */
+export function listLeases(client: SqliteClient, prefix: string, now: number): Lease[] {
+  return client
+    .all<Lease>(
+      'SELECT name, holder, token FROM leases WHERE ends_at > ? AND substr(name, 1, length(?)) = ? ORDER BY name',
+      now,
+      prefix,
+      prefix,
+    )
+    .map(({ name, holder, token }) => ({ name, holder, token }));
+}

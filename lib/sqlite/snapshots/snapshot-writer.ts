@@ -1,0 +1,51 @@
+import { SnapshotDiskError } from '../../store/errors.js';
+import type { Clock } from '../../store/clock.js';
+import { createEventId } from '../../store/event-id.js';
+import type { SnapshotRequest } from '../../store/storage-engine.js';
+import type { StoreSnapshot } from '../../store/stream-info.js';
+import { loadLog } from '../queries/log.js';
+import type { SqliteClient } from '../sqlite-client.js';
+import type { SqliteDriver } from '../sqlite-driver.js';
+import { copyDatabase } from './copy-database.js';
+import { SnapshotFiles } from './snapshot-files.js';
+
+export interface SnapshotWriterOptions {
+  readonly driver: SqliteDriver;
+  /** The database. */
+  readonly file: string;
+  readonly snapshotDirectory: string;
+  readonly keepSnapshots: number;
+}
+
+/** Writes snapshots, one at a time: databases of their own, which can take the place of the one they were made of. */
+export class SnapshotWriter {
+  readonly #files: SnapshotFiles;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: SnapshotWriterOptions) {
+    this.#files = new SnapshotFiles(options.snapshotDirectory);
+  }
+
+  /** @throws {SnapshotDiskError} then the snapshots that were complete are untouched */
+  write(request: SnapshotRequest, client: SqliteClient, clock: Clock): Promise<StoreSnapshot | undefined> {
+    const snapshot = this.#last.then(() => this.#write(request, client, clock));
+    this.#last = snapshot.catch(() => undefined);
+    return snapshot;
+  }
+
+  async #write({ ifChanged }: SnapshotRequest, client: SqliteClient, clock: Clock): Promise<StoreSnapshot | undefined> {
+    const { driver, file, snapshotDirectory, keepSnapshots } = this.options;
+    try {
+      const newest = await this.#files.open();
+      if (ifChanged && newest?.changes === loadLog(client).changes) return undefined;
+      const createdAt = new Date(clock.now());
+      const id = createEventId(createdAt.getTime());
+      const { written, location } = await this.#files.add(id, (path) => copyDatabase(driver, file, path));
+      const { log, bytes } = written;
+      await this.#files.keepNewest(keepSnapshots);
+      return { id, createdAt, events: log.head - log.trimmedTo, streams: log.streams, bytes, location };
+    } catch (error) {
+      throw new SnapshotDiskError('write a snapshot to', snapshotDirectory, error);
+    }
+  }
+}

@@ -1,0 +1,223 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Checkpoint } from '../store/checkpoint.js';
+import { ValidationError } from '../store/errors.js';
+import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
+import type {
+  AppendAnswer,
+  AppendRequest,
+  EngineCapabilities,
+  EngineContext,
+  EngineUsage,
+  Lease,
+  LeaseRequest,
+  ListStreamsRequest,
+  LogPage,
+  NamedCheckpoint,
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  Retained,
+  SnapshotRequest,
+  StorageEngine,
+  StreamPage,
+  TimeRangePage,
+  TrimRequest,
+} from '../store/storage-engine.js';
+import type { StoreSnapshot, StreamInfo } from '../store/stream-info.js';
+import { appendEvents } from './append-events.js';
+import { AppendWatcher } from './append-watcher.js';
+import { BusyRetry } from './busy-retry.js';
+import { makeDatabaseFile } from './database-file.js';
+import { openDatabase, PAGE_CACHE_BYTES } from './open-database.js';
+import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
+import { firstKept } from './first-kept.js';
+import { acquireLease, checkLease, listLeases, releaseLease } from './queries/leases.js';
+import { listStreams } from './queries/list-streams.js';
+import { loadLog } from './queries/log.js';
+import { databaseBytes } from './queries/sizes.js';
+import { countStreams } from './queries/streams.js';
+import { readLogPage, readStreamPage, readTimePage } from './read-pages.js';
+import { SnapshotWriter } from './snapshots/snapshot-writer.js';
+import type { SqliteClient } from './sqlite-client.js';
+import {
+  checkSqliteEngineOptions,
+  type CheckedSqliteEngineOptions,
+  type SqliteEngineOptions,
+} from './sqlite-engine-options.js';
+import { toStoreError } from './sqlite-errors.js';
+import { MOST_EVENTS_TRIMMED, trimEvents } from './trim-events.js';
+import { WriteQueue } from './write-queue.js';
+
+/**
+ * Keeps events in a SQLite database: a file on this computer, which several processes may share. An acknowledged append
+ * survives a power loss.
+ *
+ * @throws {ValidationError} that names the option
+ */
+export function sqliteEngine(options: SqliteEngineOptions): StorageEngine {
+  return new SqliteEngine(checkSqliteEngineOptions(options));
+}
+
+/** What there is while the engine is open. */
+interface Opened {
+  readonly context: EngineContext;
+  readonly client: SqliteClient;
+  readonly busy: BusyRetry;
+  readonly writes: WriteQueue;
+  readonly watcher: AppendWatcher;
+}
+
+class SqliteEngine implements StorageEngine {
+  readonly name = 'sqlite';
+  readonly supports: EngineCapabilities;
+
+  #opened: Opened | undefined;
+  #isOpening = false;
+  readonly #snapshots: SnapshotWriter | undefined;
+
+  constructor(private readonly options: CheckedSqliteEngineOptions) {
+    const { snapshotDirectory } = options;
+    this.supports = { snapshot: snapshotDirectory !== undefined, leases: true, transactions: false };
+    if (snapshotDirectory !== undefined) this.#snapshots = new SnapshotWriter({ ...options, snapshotDirectory });
+  }
+
+  async open(context: EngineContext): Promise<void> {
+    if (this.#isOpening || this.#opened) {
+      throw new ValidationError('engine', 'another store uses this engine already: make an engine for each store.');
+    }
+    this.#isOpening = true;
+    const { file, busyTimeoutMs, pollIntervalMs } = this.options;
+    try {
+      await makeDatabaseFile(file);
+      const busy = new BusyRetry(context.clock, busyTimeoutMs, file);
+      const client = await busy.run(() => openDatabase(this.options));
+      const writes = new WriteQueue(client, busy);
+      const watcher = new AppendWatcher(client, context, pollIntervalMs);
+      this.#opened = { context, client, busy, writes, watcher };
+    } catch (error) {
+      throw toStoreError(error, file);
+    } finally {
+      this.#isOpening = false;
+    }
+  }
+
+  close(): void {
+    const { client, watcher } = this.#open;
+    this.#opened = undefined;
+    watcher.close();
+    client.close();
+  }
+
+  get #open(): Opened {
+    if (this.#opened) return this.#opened;
+    throw new ValidationError('engine', 'it is not open: a store opens it, and closes it.');
+  }
+
+  append(request: AppendRequest): Promise<AppendAnswer> {
+    const { client, context, writes } = this.#open;
+    return writes.run((log) => appendEvents(client, log, request, context), request.events.length);
+  }
+
+  readStream(request: ReadStreamRequest): MaybePromise<StreamPage> {
+    return answered(
+      this.#read((client) => readStreamPage(client, request)),
+      ({ isEnd, events }) => isEnd || events.length >= request.limit,
+    );
+  }
+
+  readAll(request: ReadAllRequest): MaybePromise<LogPage> {
+    return answered(
+      this.#read((client) => readLogPage(client, request)),
+      ({ isEnd, events }) => isEnd || events.length >= request.limit,
+    );
+  }
+
+  readTimeRange(request: ReadTimeRangeRequest): MaybePromise<TimeRangePage> {
+    return answered(
+      this.#read((client) => readTimePage(client, request)),
+      ({ next, events }) => next === undefined || events.length >= request.limit,
+    );
+  }
+
+  listStreams(request: ListStreamsRequest): MaybePromise<StreamInfo[]> {
+    return this.#read((client) =>
+      listStreams(client, request, firstKept(client, loadLog(client), request.recordedSince)),
+    );
+  }
+
+  trim(request: TrimRequest): Promise<number> {
+    const { client, writes } = this.#open;
+    return writes.run((log) => trimEvents(client, log, request), Math.min(request.limit, MOST_EVENTS_TRIMMED));
+  }
+
+  loadCheckpoint(name: string): MaybePromise<Checkpoint | undefined> {
+    return this.#read((client) => loadCheckpoint(client, name));
+  }
+
+  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
+    const { client, writes } = this.#open;
+    return writes.run((log) => {
+      if (lease) checkLease(client, lease);
+      saveCheckpoint(client, name, checkpoint);
+      log.changes++;
+    });
+  }
+
+  listCheckpoints(): MaybePromise<NamedCheckpoint[]> {
+    return this.#read(listCheckpoints);
+  }
+
+  removeCheckpoint(name: string): Promise<void> {
+    const { client, writes } = this.#open;
+    return writes.run((log) => {
+      removeCheckpoint(client, name);
+      log.changes++;
+    });
+  }
+
+  acquireLease(request: LeaseRequest): Promise<Lease | undefined> {
+    const { client, context, writes } = this.#open;
+    return writes.run(() => acquireLease(client, request, context.clock.now()));
+  }
+
+  releaseLease(lease: Lease): Promise<void> {
+    const { client, writes } = this.#open;
+    return writes.run(() => releaseLease(client, lease));
+  }
+
+  listLeases(prefix: string): MaybePromise<Lease[]> {
+    const { context } = this.#open;
+    return this.#read((client) => listLeases(client, prefix, context.clock.now()));
+  }
+
+  usage({ recordedSince }: Retained): MaybePromise<EngineUsage> {
+    return this.#read((client) => {
+      const log = loadLog(client);
+      const first = firstKept(client, log, recordedSince);
+      const streams = first === log.trimmedTo + 1 ? log.streams : countStreams(client, first);
+      const bytes = Math.min(databaseBytes(client), PAGE_CACHE_BYTES);
+      return { events: log.head - first + 1, streams, bytes };
+    });
+  }
+
+  onAppended(listener: (streamId?: string) => void): () => void {
+    return this.#open.watcher.listen(listener);
+  }
+
+  snapshot(request: SnapshotRequest): MaybePromise<StoreSnapshot | undefined> {
+    const { client, context } = this.#open;
+    return this.#snapshots?.write(request, client, context.clock);
+  }
+
+  /** Lets statements see one state of the database, whatever others write meanwhile. */
+  #read<T>(work: (client: SqliteClient) => T): MaybePromise<T> {
+    const { client, busy } = this.#open;
+    return busy.run(() => client.reading(() => work(client)));
+  }
+}
+
+/** Gives the event loop back before a page that is not all that was asked for: whoever wants more asks again at once. */
+function answered<Page>(page: MaybePromise<Page>, isAll: (page: Page) => boolean): MaybePromise<Page> {
+  if (isPromise(page)) return page;
+  return isAll(page) ? page : nextTurn(page);
+}

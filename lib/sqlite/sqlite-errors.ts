@@ -1,0 +1,42 @@
+import {
+  EventStoreError,
+  StorageCorruptedError,
+  StorageFailedError,
+  StorageUnavailableError,
+} from '../store/errors.js';
+
+// Primary result codes (SQLite, "Result and Error Codes"). node:sqlite gives them as numbers, better-sqlite3 as names.
+const BUSY = { number: 5, name: 'SQLITE_BUSY' };
+const LOCKED = { number: 6, name: 'SQLITE_LOCKED' };
+const CORRUPT = { number: 11, name: 'SQLITE_CORRUPT' };
+const NO_DATABASE = { number: 26, name: 'SQLITE_NOTADB' };
+
+function hasCode(error: unknown, { number, name }: typeof BUSY): boolean {
+  const { errcode, code } = error as { errcode?: unknown; code?: unknown };
+  // An extended code has the primary one in its lowest byte, or its name before its own.
+  if (typeof errcode === 'number') return (errcode & 0xff) === number;
+  return typeof code === 'string' && (code === name || code.startsWith(`${name}_`));
+}
+
+/** Whether another connection has what the call needs, and will give it back. */
+export function isBusy(error: unknown): boolean {
+  return hasCode(error, BUSY) || hasCode(error, LOCKED);
+}
+
+/** A database, in the words of an error. */
+export function storageOf(file: string): string {
+  return `SQLite database ${file}`;
+}
+
+/** An error of the store for what the driver, or the file system, failed with. Nothing was changed. */
+export function toStoreError(error: unknown, file: string): EventStoreError {
+  if (error instanceof EventStoreError) return error;
+  const storage = storageOf(file);
+  if (isBusy(error)) return new StorageUnavailableError(storage, false, error);
+  // What we wrote can be parsed.
+  const isSyntaxError = (error as Error | undefined)?.name === 'SyntaxError';
+  if (hasCode(error, CORRUPT) || hasCode(error, NO_DATABASE) || isSyntaxError) {
+    return new StorageCorruptedError(storage, (error as Error).message, { cause: error });
+  }
+  return new StorageFailedError(storage, error);
+}
