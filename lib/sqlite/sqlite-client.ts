@@ -9,6 +9,8 @@ import type { SqliteDatabase, SqliteStatement, SqliteValue } from './sqlite-driv
  */
 export class SqliteClient {
   readonly #statements = new Map<string, SqliteStatement>();
+  /** Whether a transaction may be open: within one, and after one that could not be rolled back. */
+  #mayBeWithin = false;
 
   /** What it is a connection to, for errors. */
   readonly storage: string;
@@ -51,14 +53,19 @@ export class SqliteClient {
   }
 
   close(): void {
+    // A driver may keep the file open as long as there are statements.
+    this.#statements.clear();
     this.database.close();
   }
 
   #within<T>(begin: string, work: () => T): T {
-    this.run(begin);
+    if (this.#mayBeWithin) this.#rollBack();
+    this.#mayBeWithin = true;
     try {
+      this.run(begin);
       const answer = work();
       this.run('COMMIT');
+      this.#mayBeWithin = false;
       return answer;
     } catch (error) {
       this.#rollBack();
@@ -69,8 +76,10 @@ export class SqliteClient {
   #rollBack(): void {
     try {
       this.run('ROLLBACK');
+      this.#mayBeWithin = false;
     } catch {
-      // A full disk and other failures have rolled back by themselves (SQLite, "Response To Errors Within A Transaction").
+      // Either there is nothing to roll back: a full disk and other failures have done it by themselves (SQLite, "Response To
+      // Errors Within A Transaction"). Or it is tried again before the next transaction.
     }
   }
 

@@ -5,17 +5,19 @@ import {
   StorageUnavailableError,
 } from '../store/errors.js';
 
-// Primary result codes (SQLite, "Result and Error Codes"). node:sqlite gives them as numbers, better-sqlite3 as names.
-const BUSY = { number: 5, name: 'SQLITE_BUSY' };
-const LOCKED = { number: 6, name: 'SQLITE_LOCKED' };
-const CORRUPT = { number: 11, name: 'SQLITE_CORRUPT' };
-const NO_DATABASE = { number: 26, name: 'SQLITE_NOTADB' };
+// Primary result codes, and their texts (SQLite, "Result and Error Codes"). node:sqlite gives the number, better-sqlite3 the
+// name, and others only the text now and then.
+const BUSY = { number: 5, name: 'SQLITE_BUSY', text: 'database is locked' };
+const LOCKED = { number: 6, name: 'SQLITE_LOCKED', text: 'database table is locked' };
+const CORRUPT = { number: 11, name: 'SQLITE_CORRUPT', text: 'database disk image is malformed' };
+const NO_DATABASE = { number: 26, name: 'SQLITE_NOTADB', text: 'file is not a database' };
 
-function hasCode(error: unknown, { number, name }: typeof BUSY): boolean {
-  const { errcode, code } = error as { errcode?: unknown; code?: unknown };
+function hasCode(error: unknown, { number, name, text }: typeof BUSY): boolean {
+  const { errcode, code, message } = error as { errcode?: unknown; code?: unknown; message?: unknown };
   // An extended code has the primary one in its lowest byte, or its name before its own.
   if (typeof errcode === 'number') return (errcode & 0xff) === number;
-  return typeof code === 'string' && (code === name || code.startsWith(`${name}_`));
+  if (typeof code === 'string' && code.startsWith('SQLITE_')) return code === name || code.startsWith(`${name}_`);
+  return message === text;
 }
 
 /** Whether another connection has what the call needs, and will give it back. */

@@ -25,8 +25,8 @@ export interface CopiedDatabase {
 export async function copyDatabase(driver: SqliteDriver, source: string, target: string): Promise<CopiedDatabase> {
   const client = new SqliteClient(new driver(target), target);
   try {
-    // Until it is complete, nobody needs it: then it is synced as a whole.
-    client.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF');
+    // Until it is complete, nobody needs it: then it is synced as a whole. The journal would be another file.
+    client.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
     migrate(client);
     attachSource(client, source);
     // The first statement that reads fixes what all of them see, until the end of the transaction.
