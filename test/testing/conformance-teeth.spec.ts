@@ -7,24 +7,15 @@ import {
   type StorageEngine,
 } from 'nestjs-stream-store';
 import { describeStorageEngine } from 'nestjs-stream-store/testing';
+import { brokenEngine } from './broken-engine.js';
 import { CollectingRunner } from './collecting-runner.js';
 
 // A suite that never fails proves nothing. Each of these engines has one defect, as engines have had them, and the area of
 // the suite that is about it must find it.
 
-/** The memory engine with some verbs replaced; the rest of it is as good as ever. */
-function broken(replace: (inner: StorageEngine) => Partial<StorageEngine>): () => StorageEngine {
-  return () => {
-    const inner = memoryEngine();
-    const replaced = replace(inner);
-    return new Proxy(inner, {
-      get(target, name) {
-        const value: unknown = name in replaced ? replaced[name as keyof StorageEngine] : Reflect.get(target, name);
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
-  };
-}
+/** The memory engine with some verbs replaced. */
+const broken = (replace: (inner: StorageEngine) => Partial<StorageEngine>) => (): StorageEngine =>
+  brokenEngine(memoryEngine(), replace);
 
 const withEvents = (request: AppendRequest, events: readonly EventToAppend[]): AppendRequest => ({
   ...request,
