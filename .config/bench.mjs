@@ -6,8 +6,18 @@ import { join } from 'node:path';
 process.chdir(join(import.meta.dirname, '..'));
 
 run(process.execPath, ['.config/build.mjs', '--if-stale']);
+const args = process.argv.slice(2);
 if (!isInstalled()) npm(['ci']);
-npm(['run', 'bench', '--', ...process.argv.slice(2)]);
+if (measures('sqlite') && !existsSync('bench/node_modules/better-sqlite3/build')) {
+  // Drivers that are written in C: their scripts fetch what was compiled for this machine or, for some minutes, compile it.
+  npm(['rebuild', 'better-sqlite3', 'sqlite3', '--ignore-scripts=false']);
+}
+npm(['run', 'bench', '--', ...args]);
+
+/** Whether a suite is among those that were asked for: without a name, all are. */
+function measures(suite) {
+  return args.includes(suite) || !args.some((arg) => /^[a-z]/.test(arg));
+}
 
 /** npm writes this file last; an older one was written for another lockfile. */
 function isInstalled() {
