@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { StorageFailedError } from '../store/errors.js';
-import { isConnectionLost, toStoreError } from './postgres-errors.js';
+import { isConnectionLost, isPlanLost, toStoreError } from './postgres-errors.js';
 
 /** The part of a `pg` pool that this engine uses. */
 export interface PostgresPool {
@@ -13,6 +14,7 @@ export interface PostgresPool {
 /** The part of a `pg` client, taken from a pool, that this engine uses. */
 export interface PostgresConnection {
   query(query: {
+    name?: string;
     text: string;
     values?: unknown[];
     rowMode: 'array';
@@ -38,6 +40,8 @@ export type Row = readonly (string | null)[];
 export interface Query<Answer> {
   /** Whether it changes what is kept. */
   readonly writes?: boolean;
+  /** Whether connections remember its plan, which takes longer to make than a short statement to run. */
+  readonly isPrepared?: boolean;
   readonly text: string;
   readonly values: readonly unknown[];
   answer(rows: readonly Row[]): Answer;
@@ -53,6 +57,8 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
  * who has a query on it gets the error as well.
  */
 export class PostgresClient {
+  readonly #names = new StatementNames();
+
   constructor(
     readonly pool: PostgresPool,
     /** For error messages. */
@@ -89,7 +95,7 @@ export class PostgresClient {
   /** Takes a connection out of the pool; to be released. */
   async connect(): Promise<CheckedOutConnection> {
     try {
-      return new CheckedOutConnection(await this.pool.connect(), this.storage);
+      return new CheckedOutConnection(await this.pool.connect(), this.storage, this.#names);
     } catch (error) {
       throw toStoreError(error, this.storage, false);
     }
@@ -113,26 +119,30 @@ export class CheckedOutConnection {
     /** What `pg` made. */
     readonly connection: PostgresConnection,
     private readonly storage: string,
+    private readonly names: StatementNames,
   ) {
     connection.on('error', this.#noteBroken);
   }
 
   async run<Answer>(query: Query<Answer>): Promise<Answer> {
+    const { text, values, isPrepared } = query;
     // What was written in a transaction is undone with it.
     const isOutcomeUnknown = query.writes === true && !this.#isInTransaction;
-    const { rows } = await this.#send(query.text, query.values, isOutcomeUnknown);
+    // A transaction ends with the first error, so nothing that may have to be tried again belongs in it.
+    const name = isPrepared && !this.#isInTransaction ? this.names.of(text) : undefined;
+    const { rows } = await this.#send({ name, text, values }, isOutcomeUnknown);
     return query.answer(rows as Row[]);
   }
 
   async begin(): Promise<void> {
     // Whatever the default of the database is: lease and checkpoint have to see what others have committed.
-    await this.#send('BEGIN ISOLATION LEVEL READ COMMITTED', [], false);
+    await this.#send({ text: 'BEGIN ISOLATION LEVEL READ COMMITTED' }, false);
     this.#isInTransaction = true;
   }
 
   /** @throws {StorageFailedError} when a statement of the transaction had failed, and the failure was caught */
   async commit(): Promise<void> {
-    const { command } = await this.#send('COMMIT', [], true);
+    const { command } = await this.#send({ text: 'COMMIT' }, true);
     this.#isInTransaction = false;
     // The server rolls such a transaction back, and does not call that an error.
     if (command === 'COMMIT') return;
@@ -145,7 +155,7 @@ export class CheckedOutConnection {
   /** Undoes the transaction, if one is open. */
   async rollBack(): Promise<void> {
     try {
-      if (this.#isInTransaction && !this.#isBroken) await this.#send('ROLLBACK', [], false);
+      if (this.#isInTransaction && !this.#isBroken) await this.#send({ text: 'ROLLBACK' }, false);
     } catch {
       // The server undoes what a broken connection had begun.
       this.#isBroken = true;
@@ -167,14 +177,45 @@ export class CheckedOutConnection {
     if (!this.#isBroken) this.connection.removeListener('error', this.#noteBroken);
   }
 
-  async #send(text: string, values: readonly unknown[], isOutcomeUnknown: boolean): Promise<PostgresResult> {
+  async #send({ name, text, values = [] }: Statement, isOutcomeUnknown: boolean): Promise<PostgresResult> {
+    const query = { text, values: values as unknown[], rowMode: 'array', types: AS_TEXT } as const;
     try {
-      // Without a name: a pooler may run the next statement on another connection, where a name would not be known.
-      return await this.connection.query({ text, values: values as unknown[], rowMode: 'array', types: AS_TEXT });
+      return await this.connection.query(name === undefined ? query : { ...query, name });
     } catch (error) {
+      if (name !== undefined && isPlanLost(error)) {
+        this.names.areKnown = false;
+        return this.#send({ text, values }, isOutcomeUnknown);
+      }
       if (isConnectionLost(error)) this.#isBroken = true;
       throw toStoreError(error, this.storage, isOutcomeUnknown);
     }
+  }
+}
+
+interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/**
+ * Names for prepared statements, one for each text.
+ *
+ * A pooler may run the next statement on another connection to the server, where the name is not known. The first time that
+ * happens, statements lose their names for good; none of them had been run.
+ */
+export class StatementNames {
+  areKnown = true;
+  readonly #byText = new Map<string, string>();
+
+  of(text: string): string | undefined {
+    if (!this.areKnown) return undefined;
+    let name = this.#byText.get(text);
+    if (name === undefined) {
+      name = `event_store_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+      this.#byText.set(text, name);
+    }
+    return name;
   }
 }
 

@@ -23,6 +23,7 @@ import type {
   TrimRequest,
 } from '../store/storage-engine.js';
 import type { StreamInfo } from '../store/stream-info.js';
+import { AppendAnnouncer } from './append-announcer.js';
 import { AppendListener } from './append-listener.js';
 import { AppendQueue } from './append-queue.js';
 import { migrate } from './migrations/migrate.js';
@@ -63,6 +64,7 @@ class PostgresEngine implements StorageEngine {
   readonly #sender = randomBytes(6).toString('base64url');
   #client!: PostgresClient;
   #queue!: AppendQueue;
+  #announcer: AppendAnnouncer | undefined;
   #context: EngineContext | undefined;
   readonly #listeners = new Set<AppendListener>();
 
@@ -88,16 +90,19 @@ class PostgresEngine implements StorageEngine {
       throw error;
     }
     const { clock, maxEventsPerStream, maxStreams } = context;
-    const notify = this.options.listen ? { channel: this.#channel, sender: this.#sender } : undefined;
+    if (this.options.listen) {
+      this.#announcer = new AppendAnnouncer(this.#client, this.#channel, this.#sender, context);
+    }
     this.#queue = new AppendQueue(this.#client, this.#schema, () => ({
       now: clock.now(),
       maxEventsPerStream,
       maxStreams,
-      notify,
+      notify: this.#announcer?.next(),
     }));
   }
 
   async close(): Promise<void> {
+    this.#announcer?.close();
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     await this.#giveBack();
   }

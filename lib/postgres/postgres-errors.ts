@@ -17,6 +17,12 @@ export function isConnectionLost(error: unknown): boolean {
   return CONNECTION_LOST.test(code) || syscall !== undefined || /^E[A-Z]/.test(code);
 }
 
+/** Whether a prepared statement was not run, because the server does not know it, or not any more. */
+export function isPlanLost(error: unknown): boolean {
+  const { code, message = '' } = error as { code?: string; message?: string };
+  return code === '26000' || code === '42P05' || (code === '0A000' && message.includes('cached plan'));
+}
+
 /**
  * An error of the store for what `pg` or the server failed with.
  *

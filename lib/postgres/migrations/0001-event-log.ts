@@ -35,7 +35,7 @@ export const eventLog = (schema: string): string => `
 
   -- One row: what the events do not tell.
   CREATE TABLE ${schema}.log (
-    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    id int PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     -- The last event that was removed.
     trimmed_to bigint NOT NULL DEFAULT 0,
     trimmed_recorded_at bigint NOT NULL DEFAULT -9223372036854775808,

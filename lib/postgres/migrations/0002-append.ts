@@ -9,13 +9,15 @@
  * and 140 µs). They must not be made for a table that is small now and large tomorrow, hence no sequential scans.
  */
 export const append = (schema: string): string => `
-  -- The global position and the time of the last event there ever was.
-  CREATE FUNCTION ${schema}.log_end(OUT head bigint, OUT recorded_at bigint)
-  LANGUAGE sql STABLE AS $function$
+  -- The global position and the time of the last event there ever was. One row; a table, because only then it is planned
+  -- as a part of the statement that asks.
+  CREATE FUNCTION ${schema}.log_end() RETURNS TABLE (head bigint, recorded_at bigint)
+  LANGUAGE sql STABLE ROWS 1 AS $function$
     SELECT coalesce(last.global_position, log.trimmed_to), coalesce(last.recorded_at, log.trimmed_recorded_at)
     FROM ${schema}.log LEFT JOIN LATERAL (
       SELECT e.global_position, e.recorded_at FROM ${schema}.events e ORDER BY e.global_position DESC LIMIT 1
     ) AS last ON true
+    WHERE log.id = 1
   $function$;
 
   -- The global position of the first event that has neither been removed nor was recorded before a time. The log is in the
@@ -27,7 +29,7 @@ export const append = (schema: string): string => `
     high bigint;
     middle bigint;
   BEGIN
-    SELECT log.trimmed_to + 1 INTO low FROM ${schema}.log;
+    SELECT log.trimmed_to + 1 INTO low FROM ${schema}.log WHERE log.id = 1;
     IF retained_since IS NULL THEN
       RETURN low;
     END IF;
@@ -58,7 +60,7 @@ export const append = (schema: string): string => `
         SELECT e.global_position FROM ${schema}.events e
         WHERE e.stream_id = expired.stream_id ORDER BY e.position DESC LIMIT 1
       )
-    ) FROM ${schema}.log
+    ) FROM ${schema}.log WHERE log.id = 1
   $function$;
 
   -- Lets one transaction at a time write the log, until it ends: whoever comes next sees all that was written before.
@@ -79,8 +81,10 @@ export const append = (schema: string): string => `
   CREATE FUNCTION ${schema}.append(
     -- The streams that the batches go to, each once.
     stream_ids text[],
-    -- For each batch: which of them, how many events, and which revision is expected (-1 any, -2 any but 0).
+    -- For each batch: which of them, how many events of this call come before it, how many it has, and which revision is
+    -- expected (-1 any, -2 any but 0).
     batch_streams int[],
+    batch_begins int[],
     batch_sizes int[],
     batch_expectations bigint[],
     -- For each event, batch after batch.
@@ -100,52 +104,47 @@ export const append = (schema: string): string => `
     channel text,
     sender text,
     OUT outcomes int[],
-    -- For each batch: the revision of its stream before it; and the global position of its last event.
+    -- For each batch: the position and the global position before its first event.
     OUT revisions bigint[],
-    OUT global_positions bigint[]
+    OUT heads bigint[]
   )
   LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $function$
   DECLARE
-    old_log ${schema}.log;
     old_head bigint;
     new_head bigint;
-    now_recorded_at bigint;
+    stream_count bigint;
     new_streams int := 0;
-    -- Of each stream: its revision and the global position of its last event, before and as they will be; and whether it
-    -- is listed.
+    now_recorded_at bigint;
+    -- Of each stream: its revision and the global position of its last event, as they are and as they will be; and whether
+    -- it is listed.
     old_revisions bigint[];
     old_heads bigint[];
     new_revisions bigint[];
     new_heads bigint[];
     are_listed boolean[];
-    -- Of each batch: the places before its first event, here and in the log; -1 for a batch that is not kept.
-    begins int[];
-    bases bigint[];
-    events_before int := 0;
     stream int;
     size int;
     expected bigint;
     revision bigint;
     first_kept bigint;
-    kept bigint;
-    repeated_to bigint;
-    outcome int;
+    found_to bigint;
   BEGIN
     PERFORM ${schema}.lock_log();
-    SELECT * INTO old_log FROM ${schema}.log;
-    SELECT log_end.head, greatest(log_end.recorded_at, clock_now) INTO old_head, now_recorded_at FROM ${schema}.log_end();
-    SELECT array_agg(coalesce(last.position, s.trimmed_to, 0) ORDER BY asked.n),
-        array_agg(coalesce(last.global_position, 0) ORDER BY asked.n),
-        array_agg(s.stream_id IS NOT NULL ORDER BY asked.n)
+    SELECT log_end.head, greatest(log_end.recorded_at, clock_now), log.stream_count
+      INTO old_head, now_recorded_at, stream_count
+      FROM ${schema}.log_end(), ${schema}.log WHERE log.id = 1;
+    -- The numbers come in their order, and a nested loop keeps it.
+    SELECT array_agg(coalesce(last.position, s.trimmed_to, 0)), array_agg(coalesce(last.global_position, 0)),
+        array_agg(last.position IS NOT NULL OR s.trimmed_to IS NOT NULL)
       INTO old_revisions, old_heads, are_listed
-      FROM unnest(stream_ids) WITH ORDINALITY AS asked (stream_id, n)
+      FROM generate_series(1, cardinality(stream_ids)) AS n
       LEFT JOIN LATERAL (
         SELECT e.position, e.global_position FROM ${schema}.events e
-        WHERE e.stream_id = asked.stream_id ORDER BY e.position DESC LIMIT 1
+        WHERE e.stream_id = stream_ids[n] ORDER BY e.position DESC LIMIT 1
       ) AS last ON true
       LEFT JOIN LATERAL (
-        SELECT listed.stream_id, listed.trimmed_to FROM ${schema}.streams listed
-        WHERE listed.stream_id = asked.stream_id AND last.position IS NULL
+        SELECT listed.trimmed_to FROM ${schema}.streams listed
+        WHERE listed.stream_id = stream_ids[n] AND last.position IS NULL
       ) AS s ON true;
     new_revisions := old_revisions;
     new_heads := old_heads;
@@ -156,90 +155,88 @@ export const append = (schema: string): string => `
       size := batch_sizes[batch];
       expected := batch_expectations[batch];
       revision := new_revisions[stream];
-      outcome := 1;
+      outcomes[batch] := 1;
+      revisions[batch] := revision;
+      heads[batch] := new_head;
 
       IF expected <> revision AND expected <> -1 AND (expected <> -2 OR revision = 0) THEN
-        outcome := 3;
+        outcomes[batch] := 3;
         IF expected >= 0 AND size > 0 AND expected + size <= revision THEN
           IF expected + size > old_revisions[stream] THEN
-            outcome := 6;
+            outcomes[batch] := 6;
           ELSE
-            SELECT max(e.global_position) INTO repeated_to FROM ${schema}.events e
+            SELECT max(e.global_position) INTO found_to FROM ${schema}.events e
               WHERE e.stream_id = stream_ids[stream] AND e.position > expected AND e.position <= expected + size
-              HAVING array_agg(e.id ORDER BY e.position) = event_ids[events_before + 1 : events_before + size];
+              HAVING array_agg(e.id ORDER BY e.position) =
+                event_ids[batch_begins[batch] + 1 : batch_begins[batch] + size];
             IF FOUND THEN
-              outcome := 2;
-              revision := expected;
+              outcomes[batch] := 2;
+              revisions[batch] := expected;
+              heads[batch] := found_to - size;
             END IF;
           END IF;
         END IF;
+      END IF;
+      CONTINUE WHEN outcomes[batch] <> 1 OR size = 0;
 
-      ELSIF size > 0 AND NOT starts_with(stream_ids[stream], '$') THEN
+      IF (revision + size > max_events OR new_heads[stream] = 0 OR stream_count + new_streams >= max_streams)
+          AND NOT starts_with(stream_ids[stream], '$') THEN
         -- What has expired counts no more, but counting without it takes longer: only when it may make the difference.
         IF revision + size > max_events THEN
           first_kept := coalesce(first_kept, ${schema}.first_kept(retained_since));
-          SELECT e.position - 1 INTO kept FROM ${schema}.events e
+          SELECT e.position - 1 INTO found_to FROM ${schema}.events e
             WHERE e.stream_id = stream_ids[stream] AND e.global_position >= first_kept
             ORDER BY e.position LIMIT 1;
-          IF revision - coalesce(kept, old_revisions[stream]) + size > max_events THEN
-            outcome := 4;
+          IF revision - coalesce(found_to, old_revisions[stream]) + size > max_events THEN
+            outcomes[batch] := 4;
+            CONTINUE;
           END IF;
         END IF;
-        IF outcome = 1 AND old_log.stream_count + new_streams >= max_streams THEN
+        IF stream_count + new_streams >= max_streams THEN
           first_kept := coalesce(first_kept, ${schema}.first_kept(retained_since));
-          IF new_heads[stream] < first_kept THEN
-            SELECT ${schema}.count_streams(first_kept) + count(*) INTO kept
-              FROM unnest(stream_ids, old_heads, new_heads) AS s (stream_id, old_head, new_head)
-              WHERE s.old_head < first_kept AND s.new_head >= first_kept AND NOT starts_with(s.stream_id, '$');
-            IF kept >= max_streams THEN
-              outcome := 5;
-            END IF;
+          IF new_heads[stream] < first_kept AND max_streams <= (
+            SELECT ${schema}.count_streams(first_kept) + count(*)
+            FROM unnest(stream_ids, old_heads, new_heads) AS s (stream_id, old_head, new_head)
+            WHERE s.old_head < first_kept AND s.new_head >= first_kept AND NOT starts_with(s.stream_id, '$')
+          ) THEN
+            outcomes[batch] := 5;
+            CONTINUE;
           END IF;
         END IF;
-        IF outcome = 1 AND new_heads[stream] = 0 THEN
+        IF new_heads[stream] = 0 THEN
           new_streams := new_streams + 1;
         END IF;
       END IF;
 
-      begins[batch] := events_before;
-      bases[batch] := -1;
-      IF outcome = 1 AND size > 0 THEN
-        bases[batch] := new_head;
-        new_head := new_head + size;
-        new_revisions[stream] := revision + size;
-        new_heads[stream] := new_head;
-      END IF;
-      outcomes[batch] := outcome;
-      revisions[batch] := revision;
-      global_positions[batch] := CASE outcome WHEN 2 THEN repeated_to ELSE new_head END;
-      events_before := events_before + size;
+      new_head := new_head + size;
+      new_revisions[stream] := revision + size;
+      new_heads[stream] := new_head;
     END LOOP;
 
     IF new_head = old_head THEN
       RETURN;
     END IF;
     INSERT INTO ${schema}.events
-      SELECT bases[e.batch] + e.n - begins[e.batch], stream_ids[batch_streams[e.batch]],
-        revisions[e.batch] + e.n - begins[e.batch], e.id, e.type, e.data, e.metadata,
-        coalesce(e.timestamp, now_recorded_at), now_recorded_at
-      FROM unnest(event_batches, event_ids, event_types, event_data, event_metadata, event_timestamps)
-        WITH ORDINALITY AS e (batch, id, type, data, metadata, timestamp, n)
-      WHERE bases[e.batch] >= 0;
-    IF 0 = ANY (old_heads) THEN
+      SELECT heads[e.batch] + e.n - batch_begins[e.batch], stream_ids[batch_streams[e.batch]],
+        revisions[e.batch] + e.n - batch_begins[e.batch], event_ids[e.n], event_types[e.n], event_data[e.n],
+        event_metadata[e.n], coalesce(event_timestamps[e.n], now_recorded_at), now_recorded_at
+      FROM (SELECT n, event_batches[n] AS batch FROM generate_series(1, cardinality(event_batches)) AS n) AS e
+      WHERE outcomes[e.batch] = 1;
+    IF false = ANY (are_listed) THEN
       INSERT INTO ${schema}.streams (stream_id)
-        SELECT s.stream_id FROM unnest(stream_ids, are_listed, old_heads, new_heads) AS s (stream_id, is_listed, old_head, new_head)
-        WHERE s.old_head = 0 AND s.new_head > 0 AND NOT s.is_listed;
+        SELECT s.stream_id FROM unnest(stream_ids, are_listed, new_heads) AS s (stream_id, is_listed, new_head)
+        WHERE NOT s.is_listed AND s.new_head > 0;
     END IF;
     IF new_streams > 0 THEN
-      UPDATE ${schema}.log SET stream_count = log.stream_count + new_streams;
+      UPDATE ${schema}.log SET stream_count = log.stream_count + new_streams WHERE log.id = 1;
     END IF;
     IF channel IS NULL THEN
       RETURN;
     ELSIF cardinality(stream_ids) > 16 THEN
       PERFORM pg_notify(channel, sender);
     ELSE
-      PERFORM pg_notify(channel, sender || ' ' || s.stream_id)
-        FROM unnest(stream_ids, new_heads) AS s (stream_id, new_head) WHERE s.new_head > old_head;
+      PERFORM pg_notify(channel, sender || ' ' || stream_ids[n])
+        FROM generate_series(1, cardinality(stream_ids)) AS n WHERE new_heads[n] > old_head;
     END IF;
   END
   $function$;
@@ -255,7 +252,7 @@ export const append = (schema: string): string => `
     touched_streams text[];
     removed_to bigint[];
   BEGIN
-    SELECT log.trimmed_to INTO begin_after FROM ${schema}.log;
+    SELECT log.trimmed_to INTO begin_after FROM ${schema}.log WHERE log.id = 1;
     cut := least(${schema}.first_kept(recorded_before) - 1, up_to, begin_after + most);
     WITH gone AS (
       DELETE FROM ${schema}.events e WHERE e.global_position > begin_after AND e.global_position <= cut
@@ -280,7 +277,8 @@ export const append = (schema: string): string => `
         SELECT count(*) FROM unnest(touched_streams) AS touched (stream_id)
         WHERE NOT starts_with(touched.stream_id, '$')
           AND NOT EXISTS (SELECT FROM ${schema}.events e WHERE e.stream_id = touched.stream_id)
-      );
+      )
+      WHERE log.id = 1;
     RETURN removed;
   END
   $function$;

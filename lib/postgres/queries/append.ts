@@ -37,11 +37,13 @@ export function append(
   const retainedSince = requests.reduce((latest, { recordedSince }) => Math.max(latest, recordedSince), -Infinity);
   return {
     writes: true,
-    text: `SELECT outcomes, revisions, global_positions
-      FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+    isPrepared: true,
+    text: `SELECT outcomes, revisions, heads
+      FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
     values: [
       streamIds,
       batches.streams,
+      batches.begins,
       batches.sizes,
       batches.expectations,
       events.batches,
@@ -63,7 +65,12 @@ export function append(
 
 function columnsOf(requests: readonly AppendRequest[], now: number) {
   const streams = new Map<string, number>();
-  const batches = { streams: [] as number[], sizes: [] as number[], expectations: [] as number[] };
+  const batches = {
+    streams: [] as number[],
+    begins: [] as number[],
+    sizes: [] as number[],
+    expectations: [] as number[],
+  };
   const events = {
     batches: [] as number[],
     ids: [] as string[],
@@ -76,6 +83,7 @@ function columnsOf(requests: readonly AppendRequest[], now: number) {
     let stream = streams.get(streamId);
     if (stream === undefined) streams.set(streamId, (stream = streams.size + 1));
     batches.streams.push(stream);
+    batches.begins.push(events.ids.length);
     batches.sizes.push(batch.length);
     batches.expectations.push(toNumber(expectedRevision));
     for (const { id, type, data, metadata, timestamp } of batch) {
@@ -108,14 +116,14 @@ function outcomesOf(
   requests: readonly AppendRequest[],
   { maxEventsPerStream, maxStreams }: CommitSettings,
 ): AppendOutcome[] {
-  const [outcomes, revisions, globalPositions] = rows[0].map(integersOf);
-  return requests.map(({ streamId, expectedRevision }, batch) => {
+  const [outcomes, revisions, heads] = rows[0].map(integersOf);
+  return requests.map(({ streamId, events, expectedRevision }, batch) => {
     const revision = revisions[batch];
     switch (outcomes[batch]) {
       case KEPT:
       case KEPT_BEFORE: {
         const repeated = outcomes[batch] === KEPT_BEFORE;
-        return { firstPosition: revision + 1, globalPosition: globalPositions[batch], repeated };
+        return { firstPosition: revision + 1, globalPosition: heads[batch] + events.length, repeated };
       }
       case WRONG_REVISION:
         return new WrongExpectedRevisionError(streamId, expectedRevision, revision);

@@ -6,7 +6,11 @@ import { integerOrNull, timeOrNull } from './integers.js';
 import { conditionOfPage, endOfPage } from './page.js';
 import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
 
-/** A page of the log. What is known of the log stands before the columns of each event, or alone. */
+/**
+ * A page of the log. What is known of the log stands before the columns of each event, or alone.
+ *
+ * The join is with one row, so the events stay in their order.
+ */
 export function readAll(schema: string, request: ReadAllRequest): Query<LogPage> {
   const { after, limit, direction, filter, recordedSince } = request;
   const parameters = new Parameters();
@@ -22,23 +26,25 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
           'global_position',
         ]
       : [conditionOfPage({ ...page, column: '(e.global_position + 0)' }), 'position'];
+  const trimmedTo =
+    recordedSince === -Infinity
+      ? 'log.trimmed_to'
+      : `(SELECT ${schema}.first_kept(${parameters.add(timeOrNull(recordedSince))})) - 1`;
   const text = `
     WITH log AS MATERIALIZED (
-      SELECT log_end.head, ${schema}.first_kept(${parameters.add(timeOrNull(recordedSince))}) - 1 AS trimmed_to
-      FROM ${schema}.log_end()
+      SELECT log_end.head, ${trimmedTo} AS trimmed_to FROM ${schema}.log_end(), ${schema}.log WHERE log.id = 1
     )
     SELECT log.head, log.trimmed_to, page.* FROM log LEFT JOIN LATERAL (
-      SELECT ${EVENT_COLUMNS} FROM ${schema}.events e
+      SELECT e.stream_id, ${EVENT_COLUMNS} FROM ${schema}.events e
       WHERE ${look} AND ${filterCondition(filter, parameters)}
       ORDER BY e.${place} ${order} LIMIT ${parameters.add(most)}
-    ) AS page ON true
-    ORDER BY page.${place} ${order}`;
-  return { text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
+    ) AS page ON true`;
+  return { isPrepared: true, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
 }
 
 function pageOf(rows: readonly Row[], { after, direction, filter }: ReadAllRequest, most: number): LogPage {
   const [head, trimmedTo] = rows[0].slice(0, 2).map(Number);
-  const events = rows[0][2] === null ? [] : rows.map((row) => toEvent(row, 2));
+  const events = rows[0][2] === null ? [] : rows.map((row) => toEvent(row[2]!, row, 3));
   const isFull = events.length === most;
   const lastRead = events.at(-1)?.globalPosition;
   const mostLookedAt = filter?.stream === undefined ? MOST_EVENTS_LOOKED_AT : Infinity;

@@ -26,7 +26,7 @@ export function readTimeRange(schema: string, request: ReadTimeRangeRequest): Qu
   const most = Math.min(limit, MOST_EVENTS_READ);
   const text = `
     WITH kept AS MATERIALIZED (SELECT ${schema}.first_kept(${parameters.add(timeOrNull(recordedSince))}) AS first_kept)
-    SELECT e.place, e.is_wanted, ${EVENT_COLUMNS} FROM (
+    SELECT e.place, e.is_wanted, e.stream_id, ${EVENT_COLUMNS} FROM (
       SELECT row_number() OVER () AS place, ${isWanted.join(' AND ')} AS is_wanted, e.* FROM (
         SELECT * FROM ${schema}.events e WHERE ${inRange.join(' AND ')}
         ORDER BY e.timestamp, e.global_position LIMIT ${MOST_TIMES_LOOKED_AT}
@@ -38,8 +38,8 @@ export function readTimeRange(schema: string, request: ReadTimeRangeRequest): Qu
 }
 
 function pageOf(rows: readonly Row[], most: number): TimeRangePage {
-  const events = rows.filter(([, isWanted]) => isWanted === 't').map((row) => toEvent(row, 2));
+  const events = rows.filter(([, isWanted]) => isWanted === 't').map((row) => toEvent(row[2]!, row, 3));
   const last = rows.at(-1);
   if (!last || (rows.length < most && Number(last[0]) < MOST_TIMES_LOOKED_AT)) return { events, next: undefined };
-  return { events, next: { timestamp: Number(last[9]), globalPosition: Number(last[2]) } };
+  return { events, next: { timestamp: Number(last[9]), globalPosition: Number(last[3]) } };
 }
