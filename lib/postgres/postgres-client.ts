@@ -101,10 +101,11 @@ export class PostgresClient {
     }
   }
 
-  /** Stops listening to the pool, and ends it if it is our own. */
+  /** Leaves the pool as it was; or ends it, if it is our own. */
   async close(isOurs: boolean): Promise<void> {
+    // Connections that are being closed may still fail, and say so after the pool has ended.
     if (isOurs) await this.pool.end();
-    this.pool.removeListener('error', ignore);
+    else this.pool.removeListener('error', ignore);
   }
 }
 

@@ -15,6 +15,7 @@ import type {
 } from '../store/subscription.js';
 
 import { LogReader } from './log-reader.js';
+import { OutagePatience } from './outage-patience.js';
 import type { Page, SharedReads } from './shared-reads.js';
 
 /** Why a subscription ended. */
@@ -27,12 +28,14 @@ export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
  *   finds nothing more.
  * - `live`: the last read came to the end, and everything before it was handed out. The loop sleeps until a wake-up, which
  *   is a hint: it reads on from its place and finds out. Left for `catching-up` by a read that leaves events behind it.
- * - `stopped`: closed, aborted, or ended with its store or by a failing read. Nothing leaves it.
+ * - `stopped`: closed, aborted, or ended with its store or by a failing read. Nothing leaves it. A storage that is not
+ *   available fails no read: the loop waits where it is, and reads again.
  *
  * A wake-up that comes while a page is being read sets `#hasNews`, so the loop reads once more before it sleeps.
  */
 export class LogSubscription implements Subscription {
   readonly #reader: LogReader;
+  readonly #patience: OutagePatience;
   readonly #feed: EventFeed;
   readonly #batchSize: number;
   readonly #begin: MaybePromise<number>;
@@ -66,6 +69,7 @@ export class LogSubscription implements Subscription {
     private readonly onEnd: (ended: LogSubscription) => void,
   ) {
     this.#reader = new LogReader(reads, target);
+    this.#patience = new OutagePatience(source, this.#reader.describe());
     this.#batchSize = options.batchSize ?? 512;
     this.#feed = new EventFeed({
       turn: this.#turn,
@@ -140,6 +144,7 @@ export class LogSubscription implements Subscription {
     this.#state = 'stopped';
     this.#endError = this.#errorFor(reason, cause);
     this.#stopListening();
+    this.#patience.end();
     this.options.signal?.removeEventListener('abort', this.#abort);
     this.#feed.end();
     this.#wake();
@@ -238,7 +243,7 @@ export class LogSubscription implements Subscription {
   /** Reads the next page. No events when there is nothing new, or nothing of it is for this subscription. */
   #readOn(): MaybePromise<readonly RecordedEvent[]> {
     this.#hasNews = false;
-    const page = this.#reader.page(this.#readTo!, this.#batchSize);
+    const page = this.#patience.read(() => this.#reader.page(this.#readTo!, this.#batchSize));
     if (!isPromise(page)) return this.#accept(page);
     const reading = page
       .then((answer) => this.#accept(answer))
@@ -318,7 +323,7 @@ export class LogSubscription implements Subscription {
   #findStart(after: number | typeof START | typeof END): MaybePromise<number> {
     if (typeof after === 'number' && after > 0) return after;
     try {
-      const page = this.#reader.page(0, 0);
+      const page = this.#patience.read(() => this.#reader.page(0, 0));
       if (after !== END) return isPromise(page) ? page.then(({ trimmedTo }) => trimmedTo) : page.trimmedTo;
       return isPromise(page) ? this.#findEnd(page) : page.head;
     } catch (error) {

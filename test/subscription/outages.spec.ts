@@ -1,0 +1,94 @@
+import { afterEach, expect, it } from '@jest/globals';
+import { END, START, StorageUnavailableError } from 'nestjs-stream-store';
+import { ManualClock } from 'nestjs-stream-store/testing';
+import { aroundEngine } from '../support/around-engine.js';
+import { collect } from '../support/collect.js';
+import { dataOf, numbered } from '../support/events.js';
+import { settled } from '../support/manual-clock.js';
+import { openTestStore } from '../support/open-test-store.js';
+
+afterEach(settled);
+
+/** A store whose storage can be made unavailable for reads. */
+async function openFragileStore() {
+  const clock = new ManualClock('2024-01-01T00:00:00Z');
+  const warnings: string[] = [];
+  const storage = { isDown: false, reads: 0 };
+  const engine = aroundEngine(async (verb, ask) => {
+    if (verb !== 'readAll' && verb !== 'readStream') return ask();
+    storage.reads++;
+    if (storage.isDown) throw new StorageUnavailableError('storage', false, new Error('the server starts'));
+    return ask();
+  });
+  const logger = { warn: (text: string) => void warnings.push(text), error: () => undefined };
+  const store = await openTestStore({ engine, clock, logger });
+  return { store, clock, storage, warnings };
+}
+
+it('waits for a storage that is not available, and goes on without a gap or a repeat', async () => {
+  const { store, clock, storage, warnings } = await openFragileStore();
+  await store.append('orders', numbered(1, 2));
+  const subscription = store.subscribe('orders', START);
+  const reader = collect(subscription);
+  await reader.reached(2);
+
+  storage.isDown = true;
+  await store.append('orders', numbered(3, 3));
+  await clock.advance(30_000);
+  storage.isDown = false;
+  await store.append('orders', numbered(4, 4));
+  await clock.advance(5_000);
+
+  await reader.reached(4);
+  expect(dataOf(reader.items)).toEqual([1, 2, 3, 4]);
+  expect(subscription.state).not.toBe('stopped');
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toContain('the subscription to stream "orders" waits');
+});
+
+it('asks less and less often', async () => {
+  const { store, clock, storage } = await openFragileStore();
+  collect(store.subscribe({ all: true }, START));
+  await settled();
+  storage.isDown = true;
+  storage.reads = 0;
+
+  await store.append('orders', numbered(1, 1));
+  await clock.advance(60_000);
+
+  // 100 ms, 200 ms, … 3.2 s, and then every 5 s.
+  expect(storage.reads).toBeGreaterThan(15);
+  expect(storage.reads).toBeLessThan(21);
+  storage.isDown = false;
+});
+
+it('waits for its beginning, too', async () => {
+  const { store, clock, storage } = await openFragileStore();
+  await store.append('orders', numbered(1, 1));
+  storage.isDown = true;
+  const reader = collect(store.subscribe('orders', END));
+  await clock.advance(1_000);
+  storage.isDown = false;
+  await clock.advance(5_000);
+
+  await store.append('orders', numbered(2, 2));
+
+  await reader.reached(1);
+  expect(dataOf(reader.items)).toEqual([2]);
+});
+
+it('can be closed while it waits', async () => {
+  const { store, storage } = await openFragileStore();
+  const subscription = store.subscribe('orders', START);
+  const reader = collect(subscription);
+  await settled();
+  storage.isDown = true;
+  await store.append('orders', numbered(1, 1));
+  await settled();
+
+  await subscription.close();
+
+  await reader.ended;
+  expect(subscription.state).toBe('stopped');
+  storage.isDown = false;
+});
