@@ -24,6 +24,12 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The value that `percent` of the values do not exceed. */
+export function percentile(values, percent) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil((percent / 100) * sorted.length) - 1];
+}
+
 /** Chance that repeats: numbers from 0 to 1 that are the same in every run (mulberry32, Tommy Ettinger). */
 export function seededRandom(seed = 1) {
   let state = seed;

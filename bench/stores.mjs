@@ -75,3 +75,26 @@ export async function openOcoda() {
     append: (streamId, revision) => store.appendEvents({ streamId, aggregateId: streamId }, revision + 1, events),
   };
 }
+
+/** The store under test on PostgreSQL, as an application with several instances has it. */
+export async function openOursOnPostgres(connectionString, options = {}) {
+  const { postgresEngine } = await import('../dist/esm/postgres/index.js');
+  const { store } = await openOurs({ engine: postgresEngine({ connectionString, ...options }) });
+  return {
+    append: (streamId, events, revision) => store.append(streamId, events, { expectedRevision: revision }),
+    read: (streamId) => store.readStream(streamId),
+    close: () => store.close(),
+  };
+}
+
+export async function openEmmettOnPostgres(connectionString) {
+  const { getPostgreSQLEventStore } = await import('@event-driven-io/emmett-postgresql');
+  const store = getPostgreSQLEventStore(connectionString);
+  await store.schema.migrate();
+  return {
+    append: (streamId, events, revision) =>
+      store.appendToStream(streamId, events, { expectedStreamVersion: BigInt(revision) }),
+    read: async (streamId) => (await store.readStream(streamId)).events,
+    close: () => store.close(),
+  };
+}
