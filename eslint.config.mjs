@@ -6,7 +6,7 @@ const NOT_BY_CHANCE = 'Take chance from the Clock (lib/store/clock.ts), as time:
 const timers = ['setTimeout', 'setInterval'];
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/coverage/', '**/node_modules/']),
+  globalIgnores(['**/dist/', '**/coverage/', '**/node_modules/', 'lib/http/page/uplot/']),
 
   // Scripts, and bench/ with its own packages, have no types to ask.
   { files: ['**/*.{js,mjs,cjs,ts}'], extends: [tseslint.configs.recommended] },

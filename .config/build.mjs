@@ -1,8 +1,9 @@
 // Builds the package twice from the same sources: ES modules into dist/esm, CommonJS into dist/cjs.
 // With --if-stale it does nothing while dist is newer than everything it is made of.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { copyUplot } from './uplot.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
 
@@ -12,9 +13,16 @@ if (!(process.argv.includes('--if-stale') && isFresh())) {
   rmSync('dist', { recursive: true, force: true });
   compile('tsconfig.build.json');
   compile('tsconfig.cjs.json');
+  for (const half of ['dist/esm', 'dist/cjs']) copyPage(join(half, 'http/page'));
   // Each half says what it is, whatever the package.json above it says.
   writeFileSync('dist/esm/package.json', '{ "type": "module" }\n');
   writeFileSync(LAST_FILE_WRITTEN, '{ "type": "commonjs" }\n');
+}
+
+/** The page of lib/http is plain files; the library that draws its chart comes with its licence. */
+function copyPage(target) {
+  cpSync('lib/http/page', target, { recursive: true });
+  copyUplot(join(target, 'uplot'));
 }
 
 function compile(project) {

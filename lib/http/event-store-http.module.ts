@@ -32,11 +32,13 @@ import {
   type OPTIONS_TYPE,
 } from './event-store-http.module-definition.js';
 import { EventsController } from './events.controller.js';
-import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE } from './http.tokens.js';
+import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE, PAGE_FILES } from './http.tokens.js';
 import { LiveStreams } from './live/live-streams.js';
 import { OperationsController } from './operations.controller.js';
 import { OperationsWriteController } from './operations-write.controller.js';
+import { readPageFiles } from './page-files.js';
 import { ProblemDetailsFilter } from './problem-details.filter.js';
+import { StreamPageController } from './stream-page.controller.js';
 import { StreamsController } from './streams.controller.js';
 
 /**
@@ -97,6 +99,7 @@ function withRoutes(definition: DynamicModule, given: EventStoreHttpRoutes): Dyn
     },
     EventAnswers,
     LiveStreams,
+    ...(routes.page ? [{ provide: PAGE_FILES, useFactory: readPageFiles }] : []),
   ];
   return {
     ...definition,
@@ -106,9 +109,10 @@ function withRoutes(definition: DynamicModule, given: EventStoreHttpRoutes): Dyn
   };
 }
 
-function controllersOf({ readOnly }: CheckedHttpRoutes): Type[] {
+function controllersOf({ readOnly, page }: CheckedHttpRoutes): Type[] {
   const reading = [StreamsController, EventsController, OperationsController];
-  return readOnly ? reading : [...reading, AppendController, OperationsWriteController];
+  const writing = [AppendController, OperationsWriteController];
+  return [...reading, ...(readOnly ? [] : writing), ...(page ? [StreamPageController] : [])];
 }
 
 /** The controller at the path of this import of the module, behind its guards. */

@@ -25,7 +25,7 @@ interface FastifyReply {
   code(status: number): FastifyReply;
   headers(headers: Headers): FastifyReply;
   getHeaders(): Record<string, number | string | string[] | undefined>;
-  send(body: string): FastifyReply;
+  send(body: string | Buffer): FastifyReply;
   /** Leaves the response to the caller. */
   hijack(): FastifyReply;
 }
@@ -52,7 +52,7 @@ export function rawRequest(request: HttpRequest): IncomingMessage {
 }
 
 /** Answers with exactly these headers, and what HTTP needs besides. */
-export function answer(response: HttpResponse, status: number, headers: Headers, body: string): void {
+export function answer(response: HttpResponse, status: number, headers: Headers, body: string | Buffer): void {
   if ('raw' in response) response.code(status).headers(headers).send(body);
   else response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
 }

@@ -6,3 +6,6 @@ export const CHECKED_HTTP_OPTIONS = Symbol('CHECKED_HTTP_OPTIONS');
 
 /** The routes, checked. */
 export const CHECKED_HTTP_ROUTES = Symbol('CHECKED_HTTP_ROUTES');
+
+/** The files of the page, by name. */
+export const PAGE_FILES = Symbol('PAGE_FILES');

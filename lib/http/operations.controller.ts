@@ -25,8 +25,9 @@ export class OperationsController {
     checkIsOperator(await accessOf(request, this.options.access));
     const { name: store } = this.store;
     const stats = await this.store.stats();
+    const deadLetters = (await this.subscriptions.deadLettersOf(this.store).list()).length;
     const { readOnly } = this.routes;
-    answerJson(response, JSON.stringify({ store, readOnly, ...stats, liveClients: this.live.count }));
+    answerJson(response, JSON.stringify({ store, readOnly, ...stats, deadLetters, liveClients: this.live.count }));
   }
 
   @Get('subscriptions')

@@ -30,9 +30,14 @@ export interface HttpApp {
   /** Where the endpoints lie. */
   readonly url: string;
   readonly logger: RecordingNestLogger;
-  get(path: string, headers?: Record<string, string>): Promise<Answer>;
-  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
-  send(method: string, path: string, options?: { headers?: OutgoingHttpHeaders; body?: string }): Promise<Answer>;
+  readonly get: (path: string, headers?: Record<string, string>) => Promise<Answer>;
+  readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<Answer>;
+  readonly send: (method: string, path: string, options?: SendOptions) => Promise<Answer>;
+}
+
+export interface SendOptions {
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: string;
 }
 
 export interface Answer {

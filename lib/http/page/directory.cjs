@@ -1,0 +1,2 @@
+// CommonJS, in both builds, because it knows its own folder in both.
+exports.PAGE_DIRECTORY = __dirname;

@@ -1,0 +1,2 @@
+/** Where the files of the page lie. */
+export declare const PAGE_DIRECTORY: string;

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Injectable } from '@nestjs/common';
+import { createEvent, OnStreamEvent, type EventStore, type RecordedEvent } from 'nestjs-stream-store';
+import { chromium, type Browser } from 'playwright-core';
+import { REPOSITORY } from '../docs/markdown.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+
+/** Whether pages can be opened here; `.ci/run` sees to it that they can. */
+export const HAS_CHROMIUM = existsSync(CHROMIUM);
+
+if (!HAS_CHROMIUM)
+  console.warn(`The stream page is not tested: there is no ${CHROMIUM}. On Debian: apt-get install chromium`);
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** Puts beside the page what the build puts there. */
+export async function preparePage(): Promise<void> {
+  const script = pathToFileURL(join(REPOSITORY, '.config/uplot.mjs')).href;
+  const { copyUplot } = (await import(script)) as { copyUplot: (folder: string) => void };
+  copyUplot(join(REPOSITORY, 'lib/http/page/uplot'));
+}
+
+/** A handler that refuses what costs more than 95 euros, as long as it is told to. */
+@Injectable()
+export class Billing {
+  refuses = true;
+
+  @OnStreamEvent({ streams: 'order-*' }, { durable: 'billing', retry: { attempts: 2, initialDelayMs: 1 } })
+  bill({ data }: RecordedEvent<{ euros: number }>): void {
+    if (this.refuses && data.euros > 95) throw new Error('The payment gateway refused the card.');
+  }
+}
+
+/** A day of a shop. */
+export async function appendADay(store: EventStore, end: number): Promise<void> {
+  const types = ['order.placed', 'order.paid', 'order.shipped', 'order.returned'];
+  let seed = 7;
+  const random = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+  for (let index = 0; index < 300; index++) {
+    const timestamp = end - 86_400_000 + (index / 299) * 86_400_000;
+    const data = { customer: { id: index, name: 'Ada Lovelace', newsletter: random() > 0.5 }, euros: random() * 100 };
+    const event = createEvent(types[Math.floor(random() ** 2 * 4)], data, { timestamp, metadata: { user: 'web' } });
+    await store.append(`order-${4_700 + Math.floor(random() * 20)}`, event);
+  }
+}
+
+/** Runs in the page: the texts that stand out from their ground less than WCAG 2.2 asks for (1.4.3). */
+export const POOR_CONTRASTS = `(() => {
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [red, green, blue] = numbers(color).map((value) => {
+      const share = value / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const groundOf = (element) => {
+    const color = element ? getComputedStyle(element).backgroundColor : 'rgb(255, 255, 255)';
+    return numbers(color)[3] === 0 ? groundOf(element.parentElement) : color;
+  };
+  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  return [...document.querySelectorAll('body *')]
+    .filter((element) => hasText(element) && element.checkVisibility() && !element.matches('.skip, noscript'))
+    .map((element) => {
+      const [one, other] = [luminance(getComputedStyle(element).color), luminance(groundOf(element))];
+      const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+      return { text: element.textContent.slice(0, 30), ratio };
+    })
+    .filter(({ ratio }) => ratio < 4.5);
+})()`;

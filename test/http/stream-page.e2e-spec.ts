@@ -1,0 +1,251 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { StreamSubscriptions } from 'nestjs-stream-store';
+import type { Browser, Page } from 'playwright-core';
+import { RecordingNestLogger } from '../support/nest-app.js';
+import { ADAPTERS, startHttpApp, type AdapterName, type HttpApp, type HttpAppOptions } from './http-app.js';
+import { appendADay, Billing, HAS_CHROMIUM, launchChromium, POOR_CONTRASTS, preparePage } from './page-app.js';
+
+const NOW = Date.parse('2024-05-17T18:00:00Z');
+
+(HAS_CHROMIUM ? describe : describe.skip)('the stream page, in Chromium', () => {
+  let browser: Browser;
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    await preparePage();
+    browser = await launchChromium();
+  }, 60_000);
+  afterAll(() => browser?.close());
+
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    expect(faults.splice(0)).toEqual([]);
+  });
+
+  /** Opens the page; whatever it does that it should not do is a fault of the test. */
+  async function open(app: HttpApp, path = '/page', options = {}): Promise<Page> {
+    const context = await browser.newContext({
+      viewport: { width: 1_120, height: 760 },
+      timezoneId: 'UTC',
+      ...options,
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+    page.on('dialog', (dialog) => {
+      faults.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('request', (request) => {
+      if (new URL(request.url()).origin !== app.origin) faults.push(`request to ${request.url()}`);
+    });
+    await page.goto(app.url + path);
+    return page;
+  }
+
+  function start(adapter: AdapterName = 'Express', options: HttpAppOptions = {}): Promise<HttpApp> {
+    const { http, ...others } = options;
+    return startHttpApp(adapter, { ...others, http: { page: true, ...http }, providers: [Billing] });
+  }
+
+  const textsOf = (page: Page, selector: string) => page.locator(selector).allTextContents();
+
+  describe.each(ADAPTERS)('on %s', (adapter) => {
+    it('lists streams, finds some, and shows the events of one with their JSON', async () => {
+      const app = await start(adapter);
+      await app.store.append('order-1', {
+        type: 'order.placed',
+        data: { euros: 12, items: ['tea'] },
+        metadata: { by: 'ada' },
+      });
+      await app.store.append('user-7', { type: 'user.left' });
+      const page = await open(app);
+      await page.getByRole('link', { name: 'user-7' }).waitFor();
+      expect(await textsOf(page, '.streams .name')).toEqual(['All streams', 'order-1', 'user-7']);
+
+      await page.getByLabel('Streams', { exact: true }).getByRole('searchbox').fill('order');
+      await page.getByRole('link', { name: 'user-7' }).waitFor({ state: 'detached' });
+      await page.getByRole('link', { name: 'order-1' }).click();
+      await page.getByText('order.placed').click();
+
+      await page.getByText('"tea"').waitFor();
+      expect(await textsOf(page, '.json')).toEqual([
+        JSON.stringify({ euros: 12, items: ['tea'] }, null, 2),
+        JSON.stringify({ by: 'ada' }, null, 2),
+      ]);
+      expect(await page.getByRole('heading', { level: 2 }).textContent()).toBe('order-1');
+    });
+
+    it('shows events as they are appended, without a reload', async () => {
+      const app = await start(adapter);
+      await app.store.append('order-1', { type: 'first' });
+      const page = await open(app, '/page/index.html#/events?stream=order-1');
+      await page.locator('.live.following').waitFor();
+
+      await app.store.append('other', { type: 'of another stream' });
+      await app.store.append('order-1', [{ type: 'second' }, { type: 'third' }]);
+      await page.getByText('third').waitFor();
+
+      expect(await textsOf(page, '.events .type')).toEqual(['third', 'second', 'first']);
+    });
+  });
+
+  it('goes back in time, page by page', async () => {
+    const app = await start();
+    await appendADay(app.store, NOW);
+    const page = await open(app);
+    await page.getByRole('button', { name: 'Older events' }).click();
+    await page.locator('.events li').nth(99).waitFor();
+
+    const positions = await textsOf(page, '.events .position');
+    expect(positions).toEqual(Array.from({ length: 100 }, (_, index) => `#${300 - index}`));
+  });
+
+  it('draws when events happened, and narrows to the range that is chosen in the chart', async () => {
+    const app = await start();
+    await appendADay(app.store, NOW);
+    const page = await open(app);
+    const overlay = page.locator('.u-over');
+    const box = (await overlay.boundingBox())!;
+    expect(await page.locator('.plot').getAttribute('aria-label')).toContain('All events: 300');
+
+    await page.mouse.move(box.x + box.width * 0.25, box.y + 10);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 20, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForURL(/from=/);
+    await page.getByText('Later events').waitFor();
+
+    const { searchParams } = new URL(page.url().replace('#/', ''));
+    const [from, to] = ['from', 'to'].map((name) => Date.parse(searchParams.get(name)!));
+    const hour = 3_600_000;
+    expect(Math.abs(from - (NOW - 18 * hour))).toBeLessThan(hour / 4);
+    expect(Math.abs(to - (NOW - 12 * hour))).toBeLessThan(hour / 4);
+    const times = await page.locator('.events time').all();
+    const shown = await Promise.all(times.map((time) => time.getAttribute('datetime')));
+    expect(shown).toHaveLength(50);
+    expect(shown.every((time) => Date.parse(time!) >= from && Date.parse(time!) <= to)).toBe(true);
+    await page.goBack();
+    await page.locator('.live.following').waitFor();
+  });
+
+  it('shows handlers with their state and lag, and dead letters, which can be retried and discarded', async () => {
+    const app = await start('Express', { logger: new RecordingNestLogger() });
+    const subscriptions = app.app.get(StreamSubscriptions);
+    for (const euros of [96, 97, 98]) await app.store.append('order-1', { type: 'order.placed', data: { euros } });
+    await subscriptions.whenSettled();
+    await subscriptions.pause('billing');
+    await app.store.append('order-2', { type: 'order.placed', data: { euros: 1 } });
+    const page = await open(app, '/page/index.html#/handlers');
+    await page.getByText('paused').waitFor();
+    expect(await textsOf(page, 'tbody th, tbody td')).toEqual([
+      'billing durable',
+      'paused',
+      expect.any(String),
+      expect.stringMatching(/[1-9]/),
+      '6',
+      'Error: The payment gateway refused the card.',
+    ]);
+    await subscriptions.resume('billing');
+
+    await page.getByRole('link', { name: 'Dead letters 3' }).click();
+    await page.getByRole('article').nth(2).waitFor();
+    app.app.get(Billing).refuses = false;
+    await page.getByRole('button', { name: 'Retry order.placed at 1 in order-1' }).click();
+    await page.getByText('billing has dealt with order.placed at 1 in order-1.').waitFor();
+    await page.getByRole('button', { name: 'Discard order.placed at 2 in order-1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Discard order.placed at 2 in order-1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
+    await page.getByRole('article').nth(1).waitFor({ state: 'detached' });
+
+    expect(await textsOf(page, 'h3')).toEqual(['order.placed at 3 in order-1']);
+    expect((await app.get('/stats')).json).toMatchObject({ deadLetters: 1 });
+  });
+
+  it('says why a retry failed, and offers none when the endpoints only read', async () => {
+    const logger = new RecordingNestLogger();
+    const app = await start('Fastify', { logger });
+    await app.store.append('order-1', { type: 'order.placed', data: { euros: 96 } });
+    await app.app.get(StreamSubscriptions).whenSettled();
+    const page = await open(app, '/page/index.html#/dead-letters');
+
+    await page.getByRole('button', { name: /^Retry/ }).click();
+    await page.getByText(/billing failed on event .* again/).waitFor();
+    // Browsers report every answer that is an error.
+    expect(faults.splice(0)).toEqual([expect.stringContaining('409')]);
+
+    const readOnly = await start('Fastify', { logger, http: { readOnly: true } });
+    await readOnly.store.append('order-1', { type: 'order.placed', data: { euros: 96 } });
+    await readOnly.app.get(StreamSubscriptions).whenSettled();
+    const other = await open(readOnly, '/page/index.html#/dead-letters');
+    await other.getByRole('article').waitFor();
+    expect(await other.getByRole('button').count()).toBe(0);
+  });
+
+  it('works with the keyboard alone', async () => {
+    const app = await start();
+    await app.store.append('order-1', { type: 'order.placed', data: { euros: 12 } });
+    const page = await open(app);
+    await page.locator('.events li').waitFor();
+
+    const passed: (string | null)[] = [];
+    for (let tab = 0; tab < 14; tab++) {
+      await page.keyboard.press('Tab');
+      passed.push(await page.locator(':focus').textContent());
+    }
+    await page.locator('.events summary').focus();
+    await page.keyboard.press('Enter');
+    await page.getByText('"euros"').waitFor();
+
+    expect(passed[0]).toBe('Skip to the content');
+    expect(passed).toEqual(expect.arrayContaining(['Events', 'Handlers', 'Live', 'All streams', 'order-11']));
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid');
+  });
+
+  it('tells what it is made of to those who do not see it', async () => {
+    const app = await start();
+    await appendADay(app.store, NOW);
+    const page = await open(app);
+    await page.locator('canvas').waitFor();
+
+    // As assistive technology gets it: a line for each element, its role and then its name.
+    const outline = await page.locator('body').ariaSnapshot();
+    const unnamed = outline
+      .split('\n')
+      .filter((line) => /- (?:link|button|img|textbox|searchbox|navigation)\W*$/.test(line));
+    expect(unnamed).toEqual([]);
+    for (const named of ['navigation "Views"', 'searchbox "Streams"', 'textbox "Type"', 'button "Live" [pressed]']) {
+      expect(outline).toContain(named);
+    }
+    expect(outline).toMatch(/img "All events: 300 from .* The busiest moment has \d+ events\."/);
+    expect(await page.locator('main').count()).toBe(1);
+    expect(await page.locator('html').getAttribute('lang')).toBe('en');
+    expect(await page.locator('[role=status]').getAttribute('aria-live')).toBe('polite');
+    expect(await page.locator('.streams [aria-current]').textContent()).toContain('All streams');
+  });
+
+  it.each(['light', 'dark'] as const)('has enough contrast in %s', async (colorScheme) => {
+    const app = await start();
+    await appendADay(app.store, NOW);
+    const page = await open(app, '/page', { colorScheme });
+    await page.locator('canvas').waitFor();
+    await page.locator('.events summary').first().click();
+
+    const poor = await page.evaluate(POOR_CONTRASTS);
+
+    expect(poor).toEqual([]);
+  });
+
+  it('has room on a telephone', async () => {
+    const app = await start();
+    await appendADay(app.store, NOW);
+    const page = await open(app, '/page', { viewport: { width: 390, height: 780 } });
+    await page.locator('canvas').waitFor();
+
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+
+    expect(width).toBeLessThanOrEqual(390);
+  });
+});
