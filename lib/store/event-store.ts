@@ -155,6 +155,11 @@ export class EventStore {
     return { maxEventsPerStream, maxStreams };
   }
 
+  /** @internal Whether `close` was called. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   /** @internal Tells one more collector what the store does; for integrations that come after the store was made. */
   addMetricsCollector(collector: MetricsCollector): void {
     addCollector(this.#options.metricsCollector, collector, this.logger);

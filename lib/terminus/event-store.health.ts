@@ -1,0 +1,113 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { EventStoreStatusReader, type EventStoreStatus } from '../nest/event-store.status.js';
+import { messageOf } from '../store/error-text.js';
+import { ValidationError } from '../store/errors.js';
+import type { EventStore } from '../store/event-store.js';
+import {
+  checkHealthOptions,
+  type CheckedHealthOptions,
+  type EventStoreHealthOptions,
+} from './event-store-health-options.js';
+import { describeStore, problemsOf } from './store-health.js';
+import { HandlerWatch } from './handler-watch.js';
+
+/** What was found out about one store. */
+interface Finding {
+  readonly isReachable: boolean;
+  readonly problems: readonly string[];
+  readonly description: object;
+}
+
+type Status = 'up' | 'degraded' | 'down';
+
+/** Says to Terminus how the event stores of the application and their handlers are. */
+@Injectable()
+export class EventStoreHealthIndicator {
+  readonly #logger = new Logger('EventStoreHealth');
+  readonly #watch = new HandlerWatch();
+  /** What was wrong at the last check of each key. */
+  readonly #known = new Map<string, string>();
+
+  constructor(
+    @Inject(HealthIndicatorService) private readonly health: HealthIndicatorService,
+    @Inject(EventStoreStatusReader) private readonly status: EventStoreStatusReader,
+  ) {}
+
+  /**
+   * For readiness: `down` when a store does not answer; `degraded` when it does and a handler has stopped, is paused, stuck
+   * or too far behind, dead letters wait, or it is near a limit; else `up`. What is wrong goes to the log when it changes.
+   *
+   * @throws {ValidationError} that names the option
+   */
+  async isHealthy<const Key extends string>(
+    key: Key,
+    options: EventStoreHealthOptions = {},
+  ): Promise<HealthIndicatorResult<Key>> {
+    const checked = checkHealthOptions(options);
+    const findings = await Promise.all(this.#stores(checked.store).map((store) => this.#examine(store, checked)));
+    const problems = findings.flatMap((finding) => finding.problems);
+    this.#logChange(key, problems);
+    const details = { problems, stores: findings.map(({ description }) => description) };
+    return this.#result(key, statusOf(findings, checked), checked.details ? details : {});
+  }
+
+  /**
+   * For liveness: `down` when a store was closed, which only a new start of the application can mend; else `up`. It asks no
+   * engine, so that an engine in trouble does not get the application killed.
+   */
+  isAlive<const Key extends string>(key: Key): HealthIndicatorResult<Key> {
+    return this.#result(key, this.status.stores().some(({ isClosed }) => isClosed) ? 'down' : 'up', {});
+  }
+
+  #stores(name: string | undefined): EventStore[] {
+    const stores = this.status.stores();
+    const chosen = name === undefined ? stores : stores.filter((store) => store.name === name);
+    if (chosen.length > 0) return chosen;
+    throw new ValidationError(
+      'store',
+      `there is none of this name: there are ${stores.map(({ name }) => name).join(', ') || 'none'}.`,
+    );
+  }
+
+  async #examine(store: EventStore, options: CheckedHealthOptions): Promise<Finding> {
+    let status: EventStoreStatus;
+    try {
+      status = await this.status.read(store, options.timeoutMs);
+    } catch (error) {
+      const problem = `store "${store.name}" does not answer`;
+      // Not for the caller: what an engine fails with may say where its server is.
+      this.#logger.error(`${problem}: ${messageOf(error)}`);
+      return { isReachable: false, problems: [problem], description: { name: store.name } };
+    }
+    const now = store.clock.now();
+    const stuckSince = new Map(status.handlers.map((handler) => [handler.name, this.#watch.stuckSince(handler, now)]));
+    return {
+      isReachable: true,
+      problems: problemsOf(store, status, stuckSince, options),
+      description: describeStore(store, status, stuckSince),
+    };
+  }
+
+  #logChange(key: string, problems: readonly string[]): void {
+    const text = problems.join('; ');
+    const before = this.#known.get(key) ?? '';
+    this.#known.set(key, text);
+    if (text === before) return;
+    if (text === '') this.#logger.log(`${key}: all is well again`);
+    else this.#logger.warn(`${key}: ${text}`);
+  }
+
+  #result<Key extends string>(key: Key, status: Status, details: Record<string, unknown>): HealthIndicatorResult<Key> {
+    const session = this.health.check(key);
+    if (status === 'down') return session.down(details);
+    // Terminus 11 has no such status.
+    if (status === 'degraded' && typeof session.degraded === 'function') return session.degraded(details);
+    return session.up(details);
+  }
+}
+
+function statusOf(findings: readonly Finding[], { problemsAre }: CheckedHealthOptions): Status {
+  if (findings.some(({ isReachable }) => !isReachable)) return 'down';
+  return findings.some(({ problems }) => problems.length > 0) ? problemsAre : 'up';
+}

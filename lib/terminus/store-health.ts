@@ -1,0 +1,78 @@
+import type { EventStoreStatus } from '../nest/event-store.status.js';
+import type { StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
+import type { EventStore } from '../store/event-store.js';
+import type { CheckedHealthOptions } from './event-store-health-options.js';
+
+/** By the name of the handler; in milliseconds since 1970, undefined when it is not stuck. */
+type StuckSince = ReadonlyMap<string, number | undefined>;
+
+/**
+ * What is wrong with a store that answers, in words that stay the same as long as it is wrong: no ids, data, errors or
+ * numbers that change.
+ */
+export function problemsOf(
+  { name, limits, clock }: EventStore,
+  { stats, handlers, deadLetters }: EventStoreStatus,
+  stuckSince: StuckSince,
+  options: CheckedHealthOptions,
+): string[] {
+  const problems: string[] = [];
+  if (stats.totalStreams >= options.maxStreamsUsed * limits.maxStreams)
+    problems.push(`store "${name}" is near its limit of ${limits.maxStreams} streams`);
+  if (stats.memoryUsageBytes > options.maxMemoryBytes)
+    problems.push(`store "${name}" uses more than ${options.maxMemoryBytes} bytes of memory`);
+  const letters = [...deadLetters.values()].reduce((sum, count) => sum + count, 0);
+  if (letters > options.maxDeadLetters)
+    problems.push(`store "${name}" has more than ${options.maxDeadLetters} dead letters`);
+  for (const handler of handlers) {
+    const what = problemOf(handler, stuckSince.get(handler.name), clock.now(), options);
+    if (what) problems.push(`handler "${handler.name}" ${what}`);
+  }
+  return problems;
+}
+
+function problemOf(
+  { state, lag }: StreamSubscriptionStatus,
+  stuckSince: number | undefined,
+  now: number,
+  { maxLag, stuckAfterMs }: CheckedHealthOptions,
+): string | undefined {
+  if (state === 'stopped') return 'has stopped after a failure';
+  if (state === 'paused') return 'is paused';
+  // Another instance runs it, and says how it is doing.
+  if ((state as string) === 'standby') return undefined;
+  if (stuckSince !== undefined && now - stuckSince >= stuckAfterMs)
+    return `is behind and has not moved since ${isoTime(stuckSince)}`;
+  return lag > maxLag ? `is more than ${maxLag} positions behind` : undefined;
+}
+
+/** Numbers of a store and its handlers. */
+export function describeStore(
+  { name, limits }: EventStore,
+  { stats, handlers, deadLetters }: EventStoreStatus,
+  stuckSince: StuckSince,
+): object {
+  return {
+    name,
+    events: stats.totalEvents,
+    streams: stats.totalStreams,
+    // JSON has no infinity.
+    maxStreams: Number.isFinite(limits.maxStreams) ? limits.maxStreams : 0,
+    memoryBytes: stats.memoryUsageBytes,
+    handlers: handlers.map((handler) => {
+      const since = stuckSince.get(handler.name);
+      return {
+        name: handler.name,
+        state: handler.state,
+        position: handler.position,
+        lag: handler.lag,
+        ...(since !== undefined && { notMovedSince: isoTime(since) }),
+        deadLetters: deadLetters.get(handler.name) ?? 0,
+      };
+    }),
+  };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,364 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller, Get, Injectable } from '@nestjs/common';
+import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { Test } from '@nestjs/testing';
+import {
+  DeadLetters,
+  EventStore,
+  EventStoreModule,
+  memoryEngine,
+  OnStreamEvent,
+  StreamSubscriptions,
+  type EventStoreOptions,
+} from 'nestjs-stream-store';
+import {
+  EventStoreHealthIndicator,
+  EventStoreHealthModule,
+  type EventStoreHealthOptions,
+} from 'nestjs-stream-store/terminus';
+import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
+import { aroundEngine } from '../support/around-engine.js';
+import { numbered, rejectionOf } from '../support/events.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+
+@Injectable()
+class Billing {
+  failure: Error | undefined;
+  held: Promise<void> | undefined;
+
+  @OnStreamEvent({ streams: 'order-*' }, { durable: 'billing', retry: { attempts: 1 }, onFailure: 'dead-letter' })
+  async bill(): Promise<void> {
+    await this.held;
+    if (this.failure) throw this.failure;
+  }
+
+  @OnStreamEvent('stopping', { onFailure: 'stop' })
+  stop(): never {
+    throw new Error('password=secret');
+  }
+}
+
+async function serve(
+  options: EventStoreHealthOptions = {},
+  storeOptions: EventStoreOptions = {},
+  stores: string[] = [],
+) {
+  @Controller('health')
+  class HealthController {
+    constructor(
+      private readonly health: HealthCheckService,
+      private readonly events: EventStoreHealthIndicator,
+    ) {}
+
+    @Get('ready')
+    @HealthCheck()
+    ready() {
+      return this.health.check([() => this.events.isHealthy('events', options)]);
+    }
+
+    @Get('live')
+    @HealthCheck()
+    live() {
+      return this.health.check([() => this.events.isAlive('events')]);
+    }
+  }
+  const clock = new ManualClock();
+  const logger = new RecordingNestLogger();
+  const testing = await Test.createTestingModule({
+    imports: [
+      TerminusModule.forRoot({ logger: false }),
+      EventStoreModule.forRoot({ clock, ...storeOptions }),
+      ...stores.map((name) => EventStoreModule.forRoot({ name })),
+      EventStoreHealthModule,
+    ],
+    controllers: [HealthController],
+    providers: [Billing],
+  })
+    .setLogger(logger)
+    .compile();
+  const app = closedAfterTest(testing.createNestApplication());
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  const get = async (path: string) => {
+    const answer = await fetch(`${url}/health/${path}`);
+    const body = (await answer.json()) as { status: string; details: { events: Record<string, unknown> } };
+    return { code: answer.status, status: body.status, events: body.details.events };
+  };
+  return {
+    app,
+    clock,
+    logger,
+    store: app.get(EventStore),
+    billing: app.get(Billing),
+    ready: () => get('ready'),
+    live: () => get('live'),
+  };
+}
+
+describe('readiness', () => {
+  it('is up, and says nothing but that', async () => {
+    const { store, app, ready } = await serve();
+    await store.append('order-1', { type: 't' });
+    await whenSettled(app);
+
+    expect(await ready()).toEqual({ code: 200, status: 'ok', events: { status: 'up' } });
+  });
+
+  it('is down when a store fails to answer, and tells the log why, not the caller', async () => {
+    let isAway = true;
+    const engine = aroundEngine((verb, ask) => {
+      if (verb === 'usage' && isAway) throw new Error('connect ECONNREFUSED 10.0.0.7:5432');
+      return ask();
+    });
+    const { ready, logger } = await serve({ details: true }, { engine });
+
+    expect(await ready()).toEqual({
+      code: 503,
+      status: 'error',
+      events: {
+        status: 'down',
+        problems: ['store "memory-store" does not answer'],
+        stores: [{ name: 'memory-store' }],
+      },
+    });
+    expect(logger.errors.map(({ message }) => message).join()).toContain('ECONNREFUSED');
+    isAway = false;
+    expect(await ready()).toMatchObject({ code: 200, status: 'ok' });
+  });
+
+  it('is down when a store takes too long to answer', async () => {
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let whenAsked!: () => void;
+    const asked = new Promise<void>((resolve) => (whenAsked = resolve));
+    const engine = aroundEngine((verb, ask) => {
+      if (verb !== 'usage') return ask();
+      whenAsked();
+      return released.then(ask);
+    });
+    const { ready, clock } = await serve({ timeout: '2s' }, { engine });
+    const answer = ready();
+    await asked;
+    await clock.advance(2_000);
+
+    expect(await answer).toEqual({ code: 503, status: 'error', events: { status: 'down' } });
+    release();
+  });
+
+  it('is degraded near the limit of streams', async () => {
+    const { store, ready } = await serve({ maxStreamsUsed: 0.5, details: true }, { maxStreams: 4 });
+    await store.append('a', { type: 't' });
+    const before = await ready();
+    await store.append('b', { type: 't' });
+
+    expect(before).toMatchObject({ status: 'ok' });
+    expect(await ready()).toMatchObject({
+      code: 200,
+      status: 'degraded',
+      events: { status: 'degraded', problems: ['store "memory-store" is near its limit of 4 streams'] },
+    });
+  });
+
+  it('is degraded when the engine uses more memory than it may', async () => {
+    const { store, ready } = await serve({ maxMemoryBytes: 100 });
+    await store.append('a', numbered(1, 1_000));
+
+    expect(await ready()).toEqual({ code: 200, status: 'degraded', events: { status: 'degraded' } });
+  });
+
+  it('is degraded while dead letters wait', async () => {
+    const { app, store, billing, ready } = await serve({ details: true });
+    billing.failure = new Error('password=secret');
+    await store.append('order-1', { type: 't' });
+    await whenSettled(app);
+    const waiting = await ready();
+    const [letter] = await app.get(DeadLetters).list();
+    await app.get(DeadLetters).discard(letter.id);
+
+    expect(waiting.events).toMatchObject({
+      status: 'degraded',
+      problems: ['store "memory-store" has more than 0 dead letters'],
+      stores: [{ handlers: [{ name: 'billing', deadLetters: 1 }, { deadLetters: 0 }] }],
+    });
+    expect(JSON.stringify(waiting)).not.toContain('secret');
+    expect(await ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('bears as many dead letters as it is told', async () => {
+    const { app, store, billing, ready } = await serve({ maxDeadLetters: 1 });
+    billing.failure = new Error('never');
+    await store.append('order-1', { type: 't' });
+    await whenSettled(app);
+
+    expect(await ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('is degraded when a handler has stopped', async () => {
+    const { app, store, ready } = await serve({ details: true });
+    await store.append('stopping', { type: 't' });
+    await rejectionOf(whenSettled(app));
+
+    const { events } = await ready();
+    expect(events).toMatchObject({ problems: ['handler "Billing.stop" has stopped after a failure'] });
+    expect(JSON.stringify(events)).not.toContain('secret');
+  });
+
+  it('is degraded while a handler is paused', async () => {
+    const { app, ready } = await serve({ details: true });
+    await app.get(StreamSubscriptions).pause('billing');
+    const paused = await ready();
+    await app.get(StreamSubscriptions).resume('billing');
+
+    expect(paused.events).toMatchObject({ status: 'degraded', problems: ['handler "billing" is paused'] });
+    expect(await ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('is degraded when a handler is too far behind', async () => {
+    const { app, store, billing, ready } = await serve({ maxLag: 2, details: true });
+    let release!: () => void;
+    billing.held = new Promise((resolve) => (release = resolve));
+    await store.append('order-1', [{ type: 't' }, { type: 't' }]);
+    const bearable = await ready();
+    await store.append('order-1', { type: 't' });
+    const tooFar = await ready();
+    release();
+    await whenSettled(app);
+
+    expect(bearable).toMatchObject({ status: 'ok' });
+    expect(tooFar.events).toMatchObject({ problems: ['handler "billing" is more than 2 positions behind'] });
+    expect(await ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('is degraded when a handler is behind and does not move', async () => {
+    const { app, store, billing, clock, ready } = await serve({ stuckAfter: '20s', details: true });
+    clock.jump(3_600_000);
+    let release!: () => void;
+    billing.held = new Promise((resolve) => (release = resolve));
+    await store.append('order-1', { type: 't' });
+    const first = await ready();
+    clock.jump(19_000);
+    const second = await ready();
+    clock.jump(1_000);
+    const third = await ready();
+    release();
+    await whenSettled(app);
+
+    const notMovedSince = '2024-01-01T01:00:00.000Z';
+    expect([first.status, second.status, third.status]).toEqual(['ok', 'ok', 'degraded']);
+    expect(third.events).toMatchObject({
+      problems: [`handler "billing" is behind and has not moved since ${notMovedSince}`],
+      stores: [{ handlers: [{ name: 'billing', state: 'live', lag: 1, notMovedSince }, {}] }],
+    });
+    expect(await ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('bears a handler that is behind and moves', async () => {
+    const { app, store, billing, clock, ready } = await serve({ stuckAfter: '20s' });
+    for (let round = 0; round < 3; round++) {
+      let release!: () => void;
+      billing.held = new Promise((resolve) => (release = resolve));
+      await store.append('order-1', { type: 't' });
+      expect(await ready()).toMatchObject({ status: 'ok' });
+      clock.jump(15_000);
+      release();
+      await whenSettled(app);
+    }
+  });
+
+  it('is down instead of degraded when it is told so', async () => {
+    const { app, ready } = await serve({ problemsAre: 'down' });
+    await app.get(StreamSubscriptions).pause('billing');
+
+    expect(await ready()).toEqual({ code: 503, status: 'error', events: { status: 'down' } });
+  });
+
+  it('tells numbers of stores and handlers when it is asked for details', async () => {
+    const { app, store, ready } = await serve({ details: true }, { maxStreams: 0 }, ['audit']);
+    await store.append('order-1', numbered(1, 3));
+    await whenSettled(app);
+
+    const handler = { state: 'live', position: 3, lag: 0, deadLetters: 0 };
+    expect((await ready()).events).toEqual({
+      status: 'up',
+      problems: [],
+      stores: [
+        {
+          name: 'memory-store',
+          events: 3,
+          streams: 1,
+          maxStreams: 0,
+          memoryBytes: expect.any(Number),
+          handlers: [
+            { ...handler, name: 'billing' },
+            { ...handler, name: 'Billing.stop', position: 0 },
+          ],
+        },
+        expect.objectContaining({ name: 'audit', maxStreams: 10_000, handlers: [] }),
+      ],
+    });
+  });
+
+  it('looks at one store only when it is told which', async () => {
+    const { app, ready } = await serve({ store: 'audit', details: true }, {}, ['audit']);
+    await app.get(StreamSubscriptions).pause('billing');
+
+    expect((await ready()).events).toMatchObject({ status: 'up', stores: [{ name: 'audit' }] });
+  });
+
+  it('is written to the log when it changes, not each time', async () => {
+    const { app, ready, logger } = await serve();
+    await app.get(StreamSubscriptions).pause('billing');
+    await ready();
+    await ready();
+    await app.get(StreamSubscriptions).resume('billing');
+    await ready();
+    await app.get(StreamSubscriptions).pause('billing');
+    await ready();
+
+    expect(logger.warnings).toEqual(['events: handler "billing" is paused', 'events: handler "billing" is paused']);
+  });
+
+  it.each<[string, unknown]>([
+    ['timeout', 'soon'],
+    ['timeout', -1],
+    ['maxStreamsUsed', 1.1],
+    ['maxStreamsUsed', 'half'],
+    ['maxMemoryBytes', -1],
+    ['maxLag', NaN],
+    ['stuckAfter', Infinity],
+    ['maxDeadLetters', '3'],
+    ['problemsAre', 'up'],
+    ['details', 'yes'],
+    ['store', 5],
+    ['store', 'nobody'],
+    ['lag', 5],
+  ])('refuses the option %s when it is %p', async (option, value) => {
+    const { app } = await serve();
+
+    const refusal = await rejectionOf(app.get(EventStoreHealthIndicator).isHealthy('events', { [option]: value }));
+
+    expect(refusal).toMatchObject({ code: 'VALIDATION_FAILED', field: option });
+  });
+});
+
+describe('liveness', () => {
+  it('asks no engine, so that one in trouble does not get the application killed', async () => {
+    const asked: string[] = [];
+    const engine = aroundEngine((verb, ask) => {
+      asked.push(verb);
+      return ask();
+    }, memoryEngine());
+    const { live } = await serve({}, { engine });
+    asked.length = 0;
+
+    expect(await live()).toEqual({ code: 200, status: 'ok', events: { status: 'up' } });
+    expect(asked).toEqual([]);
+  });
+
+  it('is down when a store was closed, which only a new start mends', async () => {
+    const { store, live } = await serve();
+    await store.close();
+
+    expect(await live()).toEqual({ code: 503, status: 'error', events: { status: 'down' } });
+  });
+});
