@@ -51,7 +51,9 @@ describe('appends that come together', () => {
       store.append('b', numbered(8, 8)),
     ]);
 
-    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'kept' : outcome.reason))).toMatchObject([
+    expect(
+      outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'kept' : (outcome.reason as Error))),
+    ).toMatchObject([
       'kept',
       { code: 'STREAM_LIMIT_REACHED', limit: 'maxEventsPerStream' },
       'kept',
@@ -154,7 +156,7 @@ it('writes no dead rows, so that an old transaction slows nobody down', async ()
     [schema],
   );
 
-  const changed = Object.fromEntries(rows.map(({ relname, changed }) => [relname, Number(changed)]));
+  const changed = Object.fromEntries(rows.map(({ relname, changed }) => [String(relname), Number(changed)]));
   expect(changed.events + changed.streams).toBe(0);
   expect(changed.log).toBeLessThanOrEqual(5);
 });
