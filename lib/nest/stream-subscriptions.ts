@@ -1,34 +1,32 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ValidationError } from '../store/errors.js';
 import { DeadLetterBox } from '../subscription/dead-letter-box.js';
-import { EventConsumer, type ConsumerState } from '../subscription/event-consumer.js';
+import type { Consumer, ConsumerStatus } from '../subscription/consumer.js';
+import { consumerOf, forgetConsumer } from '../subscription/consumer-of.js';
 import type { EventStore } from '../store/event-store.js';
 import { liveStart } from './live-start.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { misuse, type StreamEventHandler } from './stream-event.explorer.js';
 
 /** How a handler is doing. */
-export interface StreamSubscriptionStatus {
+export interface StreamSubscriptionStatus extends ConsumerStatus {
   /** The durable name, or else the class and the method. */
   readonly name: string;
   /** The name of its store. */
   readonly store: string;
   readonly isDurable: boolean;
-  readonly state: ConsumerState;
-  /** Every event up to this position was dealt with: in the stream, or in the log when the target is not one stream. */
-  readonly position: number;
-  /** How many positions lie between `position` and the end. */
-  readonly lag: number;
-  /** How many attempts have failed since the application started. */
-  readonly failures: number;
-  /** What the latest failure was; undefined when there was none. */
-  readonly lastError: unknown;
+}
+
+interface RunningHandler {
+  readonly store: EventStore;
+  readonly isDurable: boolean;
+  readonly consumer: Consumer;
 }
 
 /** The subscriptions of all handlers in the application. */
 @Injectable()
 export class StreamSubscriptions {
-  readonly #consumers = new Map<string, EventConsumer>();
+  readonly #handlers = new Map<string, RunningHandler>();
   readonly #deadLetters = new Map<EventStore, DeadLetterBox>();
   #makeReady!: () => void;
   readonly #isReady = new Promise<void>((resolve) => (this.#makeReady = resolve));
@@ -37,13 +35,13 @@ export class StreamSubscriptions {
 
   /** How every handler is doing, in the order they were found. */
   list(): Promise<StreamSubscriptionStatus[]> {
-    return Promise.all([...this.#consumers.values()].map(statusOf));
+    return Promise.all([...this.#handlers].map(([name, handler]) => statusOf(name, handler)));
   }
 
   /** @internal How the handlers of one store are doing. */
   listOf(store: EventStore): Promise<StreamSubscriptionStatus[]> {
-    const consumers = [...this.#consumers.values()].filter(({ storeName }) => storeName === store.name);
-    return Promise.all(consumers.map(statusOf));
+    const handlers = [...this.#handlers].filter(([, handler]) => handler.store === store);
+    return Promise.all(handlers.map(([name, handler]) => statusOf(name, handler)));
   }
 
   /**
@@ -76,7 +74,7 @@ export class StreamSubscriptions {
    */
   async whenSettled(): Promise<void> {
     await this.ready();
-    await Promise.all([...this.#consumers.values()].map((consumer) => consumer.settled()));
+    await Promise.all(this.#consumers.map((consumer) => consumer.settled()));
   }
 
   /**
@@ -84,24 +82,28 @@ export class StreamSubscriptions {
    * wait for it any longer, and a handler of this name begins anew. Its dead letters stay.
    *
    * @returns whether there was one
-   * @throws {ValidationError} when the application has a handler of this name
+   * @throws {ValidationError} when the application, or another one on the same log, runs a handler of this name
    */
   async forget(name: string): Promise<boolean> {
-    if (this.#consumers.has(name)) {
+    if (this.#handlers.has(name)) {
       throw new ValidationError(
         'name',
         `"${name}" is a handler of this application: take it out before you forget it.`,
       );
     }
-    const removals = this.registry.all().map((store) => store.removeCheckpoint(name));
+    const removals = this.registry.all().map((store) => forgetConsumer(store, name));
     return (await Promise.all(removals)).includes(true);
   }
 
+  get #consumers(): Consumer[] {
+    return [...this.#handlers.values()].map(({ consumer }) => consumer);
+  }
+
   /** @internal */
-  consumer(name: string): EventConsumer {
-    const consumer = this.#consumers.get(name);
-    if (consumer) return consumer;
-    const names = [...this.#consumers.keys()].join(', ');
+  consumer(name: string): Consumer {
+    const handler = this.#handlers.get(name);
+    if (handler) return handler.consumer;
+    const names = [...this.#handlers.keys()].join(', ');
     throw new ValidationError('name', `there is no handler "${name}": there are ${names || 'none'}.`);
   }
 
@@ -115,10 +117,11 @@ export class StreamSubscriptions {
   /** @internal Gives every handler its place in the log. */
   async open(handlers: readonly StreamEventHandler[]): Promise<void> {
     for (const { from, ...handler } of handlers) {
-      const { name, store, target } = handler;
+      const { name, store, target, options } = handler;
       const deadLetters = this.deadLettersOf(store);
       const start = from ?? (await liveStart(store, target));
-      this.#consumers.set(name, new EventConsumer({ ...handler, from: start, deadLetters }));
+      const consumer = consumerOf({ ...handler, from: start, deadLetters });
+      this.#handlers.set(name, { store, isDurable: options.durable !== undefined, consumer });
     }
     await Promise.all(handlers.map((handler) => this.#openOne(handler)));
   }
@@ -134,17 +137,19 @@ export class StreamSubscriptions {
 
   /** @internal Begins to call the handlers. */
   start(): void {
-    for (const consumer of this.#consumers.values()) consumer.start();
+    for (const consumer of this.#consumers) consumer.start();
     this.#makeReady();
   }
 
   /** @internal Ends all handlers: they may finish what they have begun, for as long as their stores allow. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#consumers.values()].map((consumer) => consumer.stop()));
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
   }
 }
 
-async function statusOf(consumer: EventConsumer): Promise<StreamSubscriptionStatus> {
-  const { name, storeName, isDurable, state, position, failures, lastError } = consumer;
-  return { name, store: storeName, isDurable, state, position, lag: await consumer.lag(), failures, lastError };
+async function statusOf(
+  name: string,
+  { store, isDurable, consumer }: RunningHandler,
+): Promise<StreamSubscriptionStatus> {
+  return { name, store: store.name, isDurable, ...(await consumer.status()) };
 }

@@ -350,15 +350,15 @@ export class HandlerStoppedError extends EventStoreError {
   }
 }
 
-/** Another instance runs the handler now: this one was too slow, or cut off, and what it wrote last was not kept. */
+/** Another instance runs the handler now, or may: this one was too slow, or cut off. What it wrote since was not kept. */
 export class LeaseLostError extends EventStoreError {
   readonly code = 'LEASE_LOST';
 
   /** @param lease its name */
   constructor(readonly lease: string) {
     super(
-      `Another instance has taken "${lease}" over: nothing is to be done, unless it happens often. Then see that this ` +
-        `process is not blocked for long, or raise leaseDurationMs.`,
+      `The lease of "${lease}" was not renewed in time, so another instance may run it: nothing is to be done, unless it ` +
+        `happens often. Then see that this process is not blocked for long, or raise leaseDurationMs.`,
     );
   }
 }

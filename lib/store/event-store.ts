@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { AppendSignal } from './append-signal.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -47,7 +49,16 @@ import {
 import { Replay, type ReplayOptions } from './replay.js';
 import { RetentionBound } from './retention-bound.js';
 import { RetentionSweeper } from './retention-sweeper.js';
-import type { AppendAnswer, EventToAppend, SnapshotRequest, StorageEngine, TimePlace } from './storage-engine.js';
+import type {
+  AppendAnswer,
+  EngineCapabilities,
+  EngineTransaction,
+  EventToAppend,
+  Lease,
+  SnapshotRequest,
+  StorageEngine,
+  TimePlace,
+} from './storage-engine.js';
 import type { Time } from './time.js';
 import { StoreGate } from './store-gate.js';
 import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './stream-info.js';
@@ -208,16 +219,49 @@ export class EventStore {
     return this.#options.logger;
   }
 
+  /** @internal Names this store among those that share the log: other in each process, and after each start of one. */
+  instance = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+
+  /** @internal What the engine, as it is configured, can do. */
+  get supports(): EngineCapabilities {
+    return this.#engine.supports;
+  }
+
+  /** @internal The global position of the last event there is now. */
+  async head(): Promise<number> {
+    return this.#headNow();
+  }
+
   /** @internal What a durable handler has kept under its name. */
   async loadCheckpoint(name: string): Promise<Checkpoint | undefined> {
     return this.#gate.call(() => this.#engine.loadCheckpoint(name));
   }
 
-  /** @internal Keeps the checkpoint of a durable handler. */
-  async saveCheckpoint(name: string, checkpoint: Checkpoint): Promise<void> {
-    await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint));
+  /** @internal Keeps the checkpoint of a durable handler. @throws {LeaseLostError} */
+  async saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
+    await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint, lease));
     // From its first checkpoint on, retention waits for it.
     if (this.#retentionBound.lacks(name)) await this.#gate.call(() => this.#retentionBound.renew());
+  }
+
+  /** @internal Takes a lease for this store, or prolongs it. @returns undefined while another store has it */
+  async acquireLease(name: string, durationMs: number): Promise<Lease | undefined> {
+    return this.#gate.call(() => this.#engine.acquireLease!({ name, holder: this.instance, durationMs }));
+  }
+
+  /** @internal Ends a lease before its time. */
+  async releaseLease(lease: Lease): Promise<void> {
+    await this.#gate.call(() => this.#engine.releaseLease!(lease));
+  }
+
+  /** @internal The leases that somebody has now. */
+  async listLeases(prefix: string): Promise<readonly Lease[]> {
+    return this.#gate.call(() => this.#engine.listLeases!(prefix));
+  }
+
+  /** @internal Runs `work` in a transaction of the engine. */
+  async transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
+    return this.#gate.call(() => this.#engine.transact!(work));
   }
 
   /**

@@ -71,6 +71,15 @@ export interface MetricsCollector {
   onSubscriptionGap?(gap: { readonly store: string; readonly subscription: string }): void;
   /** A snapshot was written, or could not be. */
   onSnapshot?(measurement: SnapshotMeasurement): void;
+  /**
+   * This process got the right to run a durable handler, gave it back, or lost it to another process. For one with
+   * partitions, once for each of them.
+   */
+  onLeaseChange?(change: {
+    readonly store: string;
+    readonly handler: string;
+    readonly change: 'gained' | 'released' | 'lost';
+  }): void;
   /** Retention removed events. */
   onExpire?(expiry: { readonly store: string; readonly events: number }): void;
   /** Work without a caller failed; the log has the error. */
@@ -119,6 +128,7 @@ const METHODS = [
   'onHandlerGaveUp',
   'onSubscriptionGap',
   'onSnapshot',
+  'onLeaseChange',
   'onExpire',
   'onBackgroundFailure',
 ] as const satisfies readonly (keyof MetricsCollector)[];

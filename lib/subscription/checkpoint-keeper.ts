@@ -71,6 +71,11 @@ export class CheckpointKeeper {
     await (this.#saving ??= this.#saveOnce());
   }
 
+  /** Resolves when nothing is being saved. */
+  async idle(): Promise<void> {
+    await this.#saving?.catch(() => undefined);
+  }
+
   /** Ends the timers. What is unsaved stays so. */
   close(): void {
     this.#isClosed = true;

@@ -30,6 +30,11 @@ export interface ConsumerOptions {
   readonly checkpointEvery?: number;
   /** Save the checkpoint at the latest so long after an event was handled, at least 0. Default 1 000. */
   readonly checkpointIntervalMs?: number;
+  /**
+   * Where several processes share the log, one at a time runs a durable handler: how long it may be silent until another
+   * one takes over. 1 000 to 3 600 000. Default 15 000.
+   */
+  readonly leaseDurationMs?: number;
 }
 
 export interface CheckedConsumerOptions {
@@ -40,6 +45,7 @@ export interface CheckedConsumerOptions {
   readonly timeoutMs: number;
   readonly checkpointEvery: number;
   readonly checkpointIntervalMs: number;
+  readonly leaseDurationMs: number;
 }
 
 export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
@@ -47,6 +53,7 @@ export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
   timeoutMs: 30_000,
   checkpointEvery: 100,
   checkpointIntervalMs: 1_000,
+  leaseDurationMs: 15_000,
 });
 
 /** The names of all options, to recognise others as mistakes. */
@@ -58,10 +65,11 @@ export const CONSUMER_OPTION_NAMES = [
   'timeoutMs',
   'checkpointEvery',
   'checkpointIntervalMs',
+  'leaseDurationMs',
 ];
 
 const POLICIES: readonly unknown[] = ['dead-letter', 'park-stream', 'stop', 'skip'];
-const ONLY_DURABLE = ['checkpointEvery', 'checkpointIntervalMs'] as const;
+const ONLY_DURABLE = ['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs'] as const;
 
 /**
  * Checks options once and fills in the defaults.
@@ -81,7 +89,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
   }
   for (const name of ONLY_DURABLE) {
     if (!isDurable && options[name] !== undefined) {
-      throw new ValidationError(name, 'only a durable handler has a checkpoint: give durable too.');
+      throw new ValidationError(name, 'it is for durable handlers only: give durable too.');
     }
   }
   const {
@@ -89,11 +97,15 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     timeoutMs = DEFAULT_CONSUMER_OPTIONS.timeoutMs,
     checkpointEvery = DEFAULT_CONSUMER_OPTIONS.checkpointEvery,
     checkpointIntervalMs = DEFAULT_CONSUMER_OPTIONS.checkpointIntervalMs,
+    leaseDurationMs = DEFAULT_CONSUMER_OPTIONS.leaseDurationMs,
   } = options;
   checkCount(concurrency, 'concurrency', 10_000);
   checkCount(checkpointEvery, 'checkpointEvery', 100_000);
   checkDelay(timeoutMs, 'timeoutMs');
   checkDelay(checkpointIntervalMs, 'checkpointIntervalMs');
+  if (!Number.isFinite(leaseDurationMs) || leaseDurationMs < 1_000 || leaseDurationMs > 3_600_000) {
+    throw new ValidationError('leaseDurationMs', `${shown(leaseDurationMs)} is not a number from 1 000 to 3 600 000.`);
+  }
   return {
     durable,
     concurrency,
@@ -102,6 +114,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     timeoutMs,
     checkpointEvery,
     checkpointIntervalMs,
+    leaseDurationMs,
   };
 }
 

@@ -3,6 +3,8 @@ import { StreamNotFoundError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { JsonValue, RecordedEvent } from '../store/event.js';
 import { toJsonText } from '../store/json-text.js';
+import { END } from '../store/cursor.js';
+import type { Subscription } from '../store/subscription.js';
 import { recordedEvent, type EventRow } from '../store/recorded-event.js';
 
 /** An event that a durable handler could not deal with, put aside. */
@@ -64,6 +66,12 @@ export class DeadLetterBox {
   /** Says that one more attempt failed. */
   async failedAgain({ id, subscription }: DeadLetter, error: unknown): Promise<void> {
     await this.#append(subscription, 'dead-letter.failed-again', { id, error: describe(error) });
+  }
+
+  /** Gives an event whenever, from now on, a dead letter of a handler is no more because it was retried or discarded. */
+  endings(subscription: string): Subscription {
+    const types = ['dead-letter.handled', 'dead-letter.discarded'];
+    return this.store.subscribe({ stream: STREAM_PREFIX + subscription, types }, END);
   }
 
   /** Those of one handler, or all; the oldest first. */

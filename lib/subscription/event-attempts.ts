@@ -12,7 +12,10 @@ export interface StreamEventContext {
   readonly store: string;
   /** Which attempt at this event this is, from 1. */
   readonly attempt: number;
-  /** Aborts when the attempt has taken too long, or when the application ends and cannot wait. */
+  /**
+   * Aborts when the attempt has taken too long, when the application ends and cannot wait, or when another process may run
+   * the handler now: then its reason is a `LeaseLostError`.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -33,6 +36,7 @@ export class EventAttempts {
     private readonly options: CheckedConsumerOptions,
     private readonly clock: Clock,
     private readonly handle: EventHandler,
+    private readonly mayBegin: () => boolean = () => true,
   ) {}
 
   /** How many attempts run now. */
@@ -42,6 +46,7 @@ export class EventAttempts {
 
   /** One attempt. What the handler does after its time limit changes nothing. @throws what it fails with */
   async once(event: RecordedEvent, attempt: number): Promise<void> {
+    if (!this.mayBegin()) throw new Interrupted();
     const { timeoutMs } = this.options;
     const abort = new AbortController();
     const { signal } = abort;
@@ -49,7 +54,9 @@ export class EventAttempts {
     let cancelTimer: (() => void) | undefined;
     try {
       const aborted = new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+        const end = (): void =>
+          reject(signal.reason instanceof HandlerTimeoutError ? signal.reason : new Interrupted());
+        signal.addEventListener('abort', end, { once: true });
       });
       if (timeoutMs > 0) {
         const timeout = (): void => abort.abort(new HandlerTimeoutError(this.subscription, timeoutMs));
@@ -85,7 +92,7 @@ export class EventAttempts {
   }
 
   throwIfInterrupted(): void {
-    if (this.#isInterrupted) throw new Interrupted();
+    if (this.#isInterrupted || !this.mayBegin()) throw new Interrupted();
   }
 
   /** Begins no further attempt; those that run go on. */
@@ -99,9 +106,9 @@ export class EventAttempts {
     this.#isInterrupted = false;
   }
 
-  /** Aborts the attempts that run, and waits for none of them. */
-  abortRunning(): void {
-    for (const abort of this.#running) abort.abort(new Interrupted());
+  /** Aborts the attempts that run, and waits for none of them. @param reason what their signals say */
+  abortRunning(reason: Error = new Interrupted()): void {
+    for (const abort of this.#running) abort.abort(reason);
   }
 
   async #call(event: RecordedEvent, context: StreamEventContext): Promise<void> {

@@ -1,14 +1,16 @@
 import type { Checkpoint } from '../store/checkpoint.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { HandlerFailedError, HandlerStoppedError, ValidationError } from '../store/errors.js';
+import { HandlerFailedError, HandlerStoppedError, LeaseLostError, ValidationError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import { checkTarget } from '../store/subscription-target.js';
 import type { Subscription, SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
+import type { Consumer, ConsumerState, ConsumerStatus } from './consumer.js';
 import type { CheckedConsumerOptions } from './consumer-options.js';
 import type { DeadLetter, DeadLetterBox } from './dead-letter-box.js';
 import { EventAttempts, Interrupted, type EventHandler } from './event-attempts.js';
+import type { Tenure } from './lease-keeper.js';
 import { observedAttempt } from './observed-attempt.js';
 import { ParkedStreams } from './parked-streams.js';
 import { Progress } from './progress.js';
@@ -19,9 +21,6 @@ const EVENTS_WAITING_PER_PLACE = 16;
 const MOST_EVENTS_AHEAD = 4_096;
 /** How long to wait when the count of an attempt could not be saved. */
 const COUNT_AGAIN_AFTER_MS = 1_000;
-
-/** `starting`: not subscribed yet. `paused`: on request. `stopped`: after a failure, or for good. */
-export type ConsumerState = 'starting' | 'catching-up' | 'live' | 'paused' | 'stopped';
 
 /** What a consumer is made of. */
 export interface ConsumerParts {
@@ -34,6 +33,8 @@ export interface ConsumerParts {
   readonly options: CheckedConsumerOptions;
   readonly deadLetters: DeadLetterBox;
   readonly handle: EventHandler;
+  /** The right to run the handler; undefined where nobody else could. */
+  readonly tenure?: Tenure;
 }
 
 /** An event that was taken from the log and not dealt with yet. */
@@ -55,11 +56,13 @@ interface Waiting {
  * - `stopped`: the policy `stop` met a failure, a dead letter could not be kept, the subscription failed, or the
  *   application ends. Until it ends, `resume` begins again where it stopped.
  *
+ * With a tenure, it begins nothing once that is over, and `abandon` ends it.
+ *
  * After a crash, the events that may have been at work when the process ended are suspects: they are handled one at a
  * time, and each attempt is counted in the checkpoint before it begins. So an event that ends the process is found out and
  * put aside, while those that only stood beside it are not.
  */
-export class EventConsumer {
+export class EventConsumer implements Consumer {
   readonly name: string;
 
   readonly #parts: ConsumerParts;
@@ -76,6 +79,8 @@ export class EventConsumer {
   readonly #asked = new Set<Promise<void>>();
   /** The latest release of each stream that is being released. */
   readonly #releases = new Map<string, Promise<void>>();
+  /** Tells that a dead letter was retried or discarded in another process. */
+  #letterChanges: Subscription | undefined;
 
   #state: 'starting' | 'running' | 'paused' | 'stopped' = 'starting';
   #progress = new Progress(0);
@@ -98,7 +103,7 @@ export class EventConsumer {
     this.#parts = parts;
     this.name = name;
     this.#streamId = checked.streamId;
-    this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle);
+    this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle, () => this.#mayBegin);
     const types = typeof target === 'string' ? undefined : target.types;
     this.#parked = new ParkedStreams(
       (streamId, after) => store.readStream(streamId, after, { limit: 100, types }),
@@ -111,11 +116,6 @@ export class EventConsumer {
   get state(): ConsumerState {
     if (this.#state !== 'running') return this.#state;
     return this.#subscription?.state === 'live' ? 'live' : 'catching-up';
-  }
-
-  /** The name of its store. */
-  get storeName(): string {
-    return this.#parts.store.name;
   }
 
   get isDurable(): boolean {
@@ -143,7 +143,11 @@ export class EventConsumer {
     return (await this.#subscription.lag()) + Math.max(0, this.#subscription.position - this.#progress.position);
   }
 
-  /** Takes its place in the log. Resolves when it has; the handler is first called after `start`. */
+  async status(): Promise<ConsumerStatus> {
+    const { state, position, failures, lastError } = this;
+    return { state, position, lag: await this.lag(), failures, lastError };
+  }
+
   open(): Promise<void> {
     this.#started ??= this.#open();
     return this.#started;
@@ -159,9 +163,9 @@ export class EventConsumer {
     await this.#subscribe(checkpoint?.position ?? from, checkpoint !== undefined);
     this.#isMarkedRunning = true;
     await this.#keeper?.flush();
+    void this.#watchLetters();
   }
 
-  /** Begins to call the handler. */
   start(): void {
     if (this.#state !== 'starting') return;
     this.#state = 'running';
@@ -169,7 +173,6 @@ export class EventConsumer {
     this.#releaseOrphans();
   }
 
-  /** Resolves when every event appended before this call was dealt with. @throws {HandlerStoppedError} */
   async settled(): Promise<void> {
     const throwIfStopped = (): void => {
       if (this.#state === 'paused' || this.#state === 'stopped')
@@ -188,7 +191,6 @@ export class EventConsumer {
     }
   }
 
-  /** Takes no further events until `resume`; resolves when the attempts that run have ended. */
   async pause(): Promise<void> {
     this.#resumption = undefined;
     if (this.#state === 'stopped') return;
@@ -199,7 +201,6 @@ export class EventConsumer {
     if (this.#isMarkedRunning) await this.#keeper?.flush();
   }
 
-  /** Goes on where it was paused or has stopped. Does nothing once it has ended for good. */
   async resume(): Promise<void> {
     if (this.#hasEnded || (this.#state !== 'paused' && this.#state !== 'stopped')) return;
     const call = (this.#resumption = {});
@@ -251,11 +252,22 @@ export class EventConsumer {
   }
 
   /**
-   * Hands a dead letter to the handler once more.
-   *
-   * @throws {HandlerFailedError} when it fails again; then it stays
-   * @throws {HandlerStoppedError} when the consumer ends; then it stays as it was
+   * Ends for good and at once, because somebody else may run the handler now: what runs is aborted, and nothing is saved
+   * any more. Resolves when also nothing is being saved.
    */
+  async abandon(reason: LeaseLostError): Promise<void> {
+    this.#hasEnded = true;
+    this.#resumption = undefined;
+    this.#state = 'stopped';
+    this.#isMarkedRunning = false;
+    this.#keeper?.close();
+    this.#attempts.interrupt();
+    this.#attempts.abortRunning(reason);
+    await this.#started?.catch(() => undefined);
+    await this.#quiet();
+    await this.#keeper?.idle();
+  }
+
   retry(letter: DeadLetter): Promise<void> {
     return this.#onRequest(async () => {
       if (this.#hasEnded) throw new HandlerStoppedError(this.name);
@@ -271,7 +283,6 @@ export class EventConsumer {
     });
   }
 
-  /** Gives a dead letter up. */
   discard(letter: DeadLetter): Promise<void> {
     return this.#onRequest(() => this.#end(letter, this.#parts.deadLetters.discarded(letter)));
   }
@@ -364,7 +375,7 @@ export class EventConsumer {
   /** Gives the oldest waiting events to the handler, as long as there is a place and their streams are not busy. */
   #handOut(): void {
     const places = this.#suspects > 0 ? 1 : this.#parts.options.concurrency;
-    while (this.#state === 'running' && this.#busy.size < places) {
+    while (this.#state === 'running' && this.#busy.size < places && this.#mayBegin) {
       if (this.#keeper?.isFull) {
         void this.#keeper.room().then(() => this.#handOut());
         return;
@@ -382,6 +393,11 @@ export class EventConsumer {
     }
   }
 
+  /** Whether it is sure that nobody else runs the handler. */
+  get #mayBegin(): boolean {
+    return this.#parts.tenure?.isHeld ?? true;
+  }
+
   async #work(event: RecordedEvent, done: () => void): Promise<void> {
     this.#busy.add(event.streamId);
     try {
@@ -391,6 +407,8 @@ export class EventConsumer {
       this.#keeper?.changed();
     } catch (error) {
       if (!(error instanceof Interrupted)) this.#halt(`it could not deal with event ${event.id}`, error);
+      // Its tenure is over, which nobody has said yet.
+      else if (this.#state === 'running') this.#waiting.unshift({ event, done });
     } finally {
       this.#busy.delete(event.streamId);
       this.#tellChange();
@@ -437,6 +455,7 @@ export class EventConsumer {
       }
       if (count < attempts) await this.#attempts.pauseAfter(count);
     }
+    if (!this.#mayBegin) throw new Interrupted();
     let isParked: boolean;
     try {
       isParked = await this.#giveUp(event, failure, count);
@@ -461,6 +480,7 @@ export class EventConsumer {
         return await this.#keeper.flush();
       } catch (error) {
         this.#setCount(position, count - 1);
+        if (error instanceof LeaseLostError) throw new Interrupted();
         this.#reportUnsaved('could not count an attempt, and tries again', error);
       }
       await this.#attempts.pause(COUNT_AGAIN_AFTER_MS);
@@ -502,6 +522,7 @@ export class EventConsumer {
   async #quiet(): Promise<void> {
     this.#attempts.interrupt();
     await this.#subscription?.close();
+    if (this.#hasEnded) await this.#letterChanges?.close();
     this.#waiting.length = 0;
     this.#tellChange();
     await this.#loop;
@@ -538,24 +559,46 @@ export class EventConsumer {
 
   /** Goes on with streams whose dead letter was retried or discarded, when the consumer ended before they had caught up. */
   #releaseOrphans(): void {
+    if (this.#state !== 'running') return;
     for (const { streamId } of this.#parked.list()) {
       // A failure stops the consumer, which says so.
       this.#onRequest(() => this.#release(streamId)).catch(() => undefined);
     }
   }
 
+  /** Goes on with a parked stream when its dead letter was retried or discarded in a process that does not run the handler. */
+  async #watchLetters(): Promise<void> {
+    const { tenure, options, deadLetters } = this.#parts;
+    if (!tenure || options.onFailure !== 'park-stream') return;
+    this.#letterChanges = deadLetters.endings(this.name);
+    try {
+      for await (const ended of this.#letterChanges.batches()) if (ended.length > 0) this.#releaseOrphans();
+    } catch (error) {
+      this.#halt('its dead letters could not be read', error);
+    }
+  }
+
   #makeKeeper(): CheckpointKeeper | undefined {
-    const { store, options } = this.#parts;
+    const { store, options, tenure } = this.#parts;
     const { durable } = options;
     if (durable === undefined) return undefined;
     return new CheckpointKeeper(
       () => this.#checkpoint(),
-      (checkpoint) => store.saveCheckpoint(durable, checkpoint),
+      (checkpoint) => (tenure ? this.#saveUnder(tenure, checkpoint) : store.saveCheckpoint(durable, checkpoint)),
       options.checkpointEvery,
       options.checkpointIntervalMs,
       store.clock,
       (error) => this.#reportUnsaved('could not save its checkpoint, and tries again', error),
     );
+  }
+
+  async #saveUnder(tenure: Tenure, checkpoint: Checkpoint): Promise<void> {
+    try {
+      await this.#parts.store.saveCheckpoint(this.name, checkpoint, tenure.lease);
+    } catch (error) {
+      if (error instanceof LeaseLostError) tenure.lost();
+      throw error;
+    }
   }
 
   #checkpoint(): Checkpoint {
@@ -624,7 +667,7 @@ export class EventConsumer {
  *
  * @throws {ValidationError} when the checkpoint counts in something else than the target does now
  */
-function checkScale(name: string, { streamId: kept }: Checkpoint, streamId: string | undefined): void {
+export function checkScale(name: string, { streamId: kept }: Checkpoint, streamId: string | undefined): void {
   if (kept === undefined || kept === (streamId ?? null)) return;
   const scale = (id: string | null | undefined): string => (id == null ? 'the whole log' : `stream "${id}"`);
   throw new ValidationError(

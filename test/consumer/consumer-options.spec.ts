@@ -22,6 +22,7 @@ describe('the options of a handler', () => {
       timeoutMs: 30_000,
       checkpointEvery: 100,
       checkpointIntervalMs: 1_000,
+      leaseDurationMs: 15_000,
     });
   });
 
@@ -46,6 +47,7 @@ describe('the options of a handler', () => {
       timeoutMs: 0,
       checkpointEvery: 1,
       checkpointIntervalMs: 0,
+      leaseDurationMs: 1_000,
       onFailure: 'park-stream',
     } as const;
     const most = {
@@ -54,6 +56,7 @@ describe('the options of a handler', () => {
       timeoutMs: 1e12,
       checkpointEvery: 100_000,
       checkpointIntervalMs: 1e12,
+      leaseDurationMs: 3_600_000,
       onFailure: 'stop',
     } as const;
 
@@ -106,6 +109,11 @@ describe('the options of a handler', () => {
     ['checkpointIntervalMs', -1],
     ['checkpointIntervalMs', NaN],
     ['checkpointIntervalMs', null],
+    ['leaseDurationMs', 999],
+    ['leaseDurationMs', 3_600_001],
+    ['leaseDurationMs', 2_000n],
+    ['leaseDurationMs', '15s'],
+    ['leaseDurationMs', NaN],
     ['onFailure', 'retry'],
     ['onFailure', ''],
     ['onFailure', null],
@@ -132,7 +140,7 @@ describe('the options of a handler', () => {
     },
   );
 
-  it.each(['checkpointEvery', 'checkpointIntervalMs'])('need a durable name to have a checkpoint: %s', (name) => {
+  it.each(['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs'])('need a durable name: %s', (name) => {
     expect(refusalOf({ [name]: 10 })).toMatchObject({ field: name, message: expect.stringContaining('durable') });
   });
 });

@@ -10,13 +10,14 @@ import { settled } from './manual-clock.js';
 import { lateEngine } from './late-engine.js';
 
 /** What every engine can be asked. */
-export type EngineVerb = Exclude<
-  keyof StorageEngine,
-  'name' | 'supports' | 'onAppended' | 'snapshot' | 'acquireLease' | 'releaseLease' | 'listLeases' | 'transact'
->;
+export type EngineVerb = Exclude<keyof StorageEngine, 'name' | 'supports' | 'onAppended' | 'snapshot' | 'transact'>;
+
+// Some engines have no leases.
+type LeaseVerb = 'acquireLease' | 'releaseLease' | 'listLeases';
+const LEASE_VERBS: readonly LeaseVerb[] = ['acquireLease', 'releaseLease', 'listLeases'];
 
 // A record, so that the compiler misses a verb that is not listed.
-const VERBS: Readonly<Record<EngineVerb, true>> = {
+const VERBS: Readonly<Record<Exclude<EngineVerb, LeaseVerb>, true>> = {
   open: true,
   close: true,
   append: true,
@@ -37,8 +38,9 @@ export type Around = (verb: EngineVerb, ask: () => MaybePromise<unknown>, reques
 
 /** An engine like `inner`, every call of which goes through `around`. */
 export function aroundEngine(around: Around, inner: StorageEngine = memoryEngine()): StorageEngine {
-  const verbs = (Object.keys(VERBS) as EngineVerb[]).map((verb) => {
-    const ask = inner[verb].bind(inner) as (...request: unknown[]) => MaybePromise<unknown>;
+  const known = [...(Object.keys(VERBS) as EngineVerb[]), ...LEASE_VERBS.filter((verb) => verb in inner)];
+  const verbs = known.map((verb) => {
+    const ask = inner[verb]!.bind(inner) as (...request: unknown[]) => MaybePromise<unknown>;
     return [verb, (...request: unknown[]) => around(verb, () => ask(...request), request[0])] as const;
   });
   return { name: inner.name, supports: inner.supports, ...Object.fromEntries(verbs) } as unknown as StorageEngine;

@@ -338,7 +338,7 @@ export class ConsumerWorld {
     });
   }
 
-  readonly #faultOf = (verb: EngineVerb, request: unknown): Fault => {
+  readonly #faultOf = (verb: EngineVerb | 'transact', request: unknown): Fault => {
     if (!this.#isFaulty) return undefined;
     const isLetter = verb === 'append' && (request as AppendRequest).streamId.startsWith('$');
     const isFault = verb === 'saveCheckpoint' ? this.#steps.oneIn(8) : isLetter && this.#steps.oneIn(12);

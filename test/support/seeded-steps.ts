@@ -1,4 +1,4 @@
-import { type Clock, type StorageEngine } from 'nestjs-stream-store';
+import { type Clock, type EngineTransaction, type StorageEngine } from 'nestjs-stream-store';
 import { aroundEngine, type EngineVerb } from './around-engine.js';
 import { microtasks } from './collect.js';
 import { Random } from './random.js';
@@ -6,6 +6,10 @@ import { Random } from './random.js';
 /** A process: when it is not alive any more, nothing reaches it and nothing comes from it. */
 export interface Life {
   isAlive: boolean;
+  /** Nothing goes on in it, until it is at work again. */
+  isStalled?: boolean;
+  /** By how much its clock is wrong, in milliseconds. */
+  readonly clockError?: number;
 }
 
 /** Something that is under way, and goes on when it is its turn. */
@@ -77,8 +81,10 @@ export class SeededSteps {
 
   /** Lets one of the things that are under way go on. @returns false when there is none */
   goOn(): boolean {
-    if (this.#tasks.length === 0) return false;
-    const [task] = this.#tasks.splice(this.random.below(this.#tasks.length), 1);
+    const ready = this.#tasks.filter(({ life }) => !life.isStalled);
+    if (ready.length === 0) return false;
+    const task = ready[this.random.below(ready.length)];
+    this.#tasks.splice(this.#tasks.indexOf(task), 1);
     if (this.trace) this.trace(`goes on: ${task.name}`);
     task.goOn();
     return true;
@@ -86,13 +92,24 @@ export class SeededSteps {
 
   /** Moves the time to the next timer, and fires it. @returns false when there is none */
   fireTimer(): boolean {
-    if (this.#timers.length === 0) return false;
-    const next = this.#timers.reduce((first, timer) => (timer.dueAt < first.dueAt ? timer : first));
+    const ready = this.#timers.filter(({ life }) => !life.isStalled);
+    if (ready.length === 0) return false;
+    const next = ready.reduce((first, timer) => (timer.dueAt < first.dueAt ? timer : first));
     this.#timers.splice(this.#timers.indexOf(next), 1);
     this.now = Math.max(this.now, next.dueAt);
     if (this.trace) this.trace(`timer at ${this.now % 1_000_000}`);
     next.callback();
     return true;
+  }
+
+  /** How many timers of a process are to come. */
+  timersOf(life: Life): number {
+    return this.#timers.filter((timer) => timer.life === life).length;
+  }
+
+  /** Whether a timer of a process should have fired already. */
+  isLate(life: Life): boolean {
+    return this.#timers.some((timer) => timer.life === life && timer.dueAt <= this.now);
   }
 
   /** Lets a random number of microtasks pass. */
@@ -104,9 +121,9 @@ export class SeededSteps {
   end(life: Life): void {
     life.isAlive = false;
     const [gone, rest]: [Task[], Task[]] = [[], []];
-    for (const task of this.#tasks) (task.life === life ? gone : rest).push(task);
+    for (const task of this.#tasks) (task.life.isAlive ? rest : gone).push(task);
     this.#tasks = rest;
-    this.#timers = this.#timers.filter((timer) => timer.life !== life);
+    this.#timers = this.#timers.filter((timer) => timer.life.isAlive);
     for (const { name, survive } of gone) {
       if (!survive || this.oneIn(2)) continue;
       this.say(`still done: ${name}`);
@@ -116,7 +133,7 @@ export class SeededSteps {
 
   clockOf(life: Life): Clock {
     return {
-      now: () => this.now,
+      now: () => this.now + (life.clockError ?? 0),
       random: () => this.random.below(1_000) / 1_000,
       setTimer: (callback, delayMs) => {
         if (!life.isAlive) return () => undefined;
@@ -140,7 +157,7 @@ export class SeededSteps {
     life: Life,
     disk: StorageEngine,
     answersAtOnce: boolean,
-    faultOf: (verb: EngineVerb, request: unknown) => Fault,
+    faultOf: (verb: EngineVerb | 'transact', request: unknown) => Fault,
   ): StorageEngine {
     const call = (verb: EngineVerb, ask: () => unknown, request: unknown): unknown => {
       if (!life.isAlive) return new Promise(() => undefined);
@@ -162,10 +179,58 @@ export class SeededSteps {
           if (this.oneIn(3)) this.later(life, `answer of ${verb}`, answer);
           else answer();
         };
-        const isWrite = verb === 'append' || verb === 'saveCheckpoint';
-        this.later(life, verb, goOn, isWrite ? () => void ask() : undefined);
+        const isWrite = ['append', 'saveCheckpoint', 'acquireLease', 'releaseLease'].includes(verb);
+        this.later(life, verb, goOn, isWrite ? () => void survive(ask) : undefined);
       });
     };
-    return aroundEngine(call, disk);
+    const engine = aroundEngine(call, disk);
+    return {
+      ...engine,
+      ...(disk.transact && { transact: (work) => this.#transact(life, disk, faultOf, work) }),
+      ...(disk.onAppended && { onAppended: (listener) => this.#hints(life, disk, listener) }),
+    };
+  }
+
+  /** Hints come late, and some not at all. */
+  #hints(life: Life, disk: StorageEngine, listener: (streamId?: string) => void): () => void {
+    return disk.onAppended!((streamId) => {
+      if (life.isAlive && !this.oneIn(4))
+        this.later(life, 'hint', () => listener(this.oneIn(3) ? undefined : streamId));
+    });
+  }
+
+  /** A transaction of a process: it begins, saves and is committed when it is its turn, and not at all when the process ends. */
+  async #transact<T>(
+    life: Life,
+    disk: StorageEngine,
+    faultOf: (verb: 'transact', request: unknown) => Fault,
+    work: (transaction: EngineTransaction) => Promise<T>,
+  ): Promise<T> {
+    const turn = (name: string): Promise<void> => new Promise((resolve) => this.later(life, name, resolve));
+    if (!life.isAlive) return new Promise(() => undefined);
+    await turn('begin of a transaction');
+    const fault = faultOf('transact', undefined);
+    const answer = await disk.transact!(async (transaction) => {
+      const saveCheckpoint: EngineTransaction['saveCheckpoint'] = async (...request) => {
+        await turn('saveCheckpoint in a transaction');
+        await transaction.saveCheckpoint(...request);
+      };
+      const done = await work({ client: transaction.client, saveCheckpoint });
+      await turn('commit');
+      if (fault === 'before') throw new Error('commit failed');
+      return done;
+    });
+    if (this.oneIn(3)) await turn('answer of commit');
+    if (fault === 'after') throw new Error('the answer of commit was lost');
+    return answer;
+  }
+}
+
+/** What the end of a process has left to be done may fail: nobody is told. */
+function survive(ask: () => unknown): void {
+  try {
+    void ask();
+  } catch {
+    return;
   }
 }

@@ -1,0 +1,193 @@
+import { messageOf, stackOf } from '../store/error-text.js';
+import { LeaseLostError } from '../store/errors.js';
+import type { EventStore } from '../store/event-store.js';
+import type { Lease } from '../store/storage-engine.js';
+
+/** How often a lease is asked for, or renewed, while it lasts. */
+const ASKS_PER_DURATION = 3;
+/** How often when it could not be renewed: the lease lasts for some more tries. */
+const TRIES_PER_DURATION = 10;
+/** From which part of its duration on a lease that was not renewed is not relied on any more: attempts need time to end. */
+const RELIABLE_PART = 0.9;
+
+/** The right to run a durable handler, for as long as it is renewed. */
+export interface Tenure {
+  readonly lease: Lease;
+  /** Whether nobody else can have it yet, by the clock of this process. Once it is false it stays so. */
+  readonly isHeld: boolean;
+  /** Says that the engine has refused a write under it. */
+  lost(): void;
+}
+
+/** Told when the right comes and goes. */
+export interface LeaseListener {
+  gained(tenure: Tenure): void;
+  /** It went without being given back. Nobody asks for it again until `compete` is called. */
+  lost(error: LeaseLostError): void;
+}
+
+/**
+ * Gets one lease, and keeps it.
+ *
+ * - not competing, without a tenure: it does nothing. Left by `compete`.
+ * - competing, without a tenure: it asks for the lease three times per duration. Left with a tenure when the engine gives
+ *   it, and by `rest`.
+ * - with a tenure: it renews the lease as often, and more often when that fails. Left by `release`; and by losing it: when another has it, when a write was
+ *   refused, or when nine tenths of the duration have gone by since it asked for the lease the last time that it got it.
+ *   The engine counts from a later moment, and to the end, so that nobody else can have it before.
+ *
+ * The time is that of the process's clock, which may be set back, and that of a timer, which may fire late: whichever comes
+ * first.
+ */
+export class LeaseKeeper {
+  #isCompeting = false;
+  #tenure: { readonly lease: Lease; heldUntil: number } | undefined;
+  #asking: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #cancelDeadline: (() => void) | undefined;
+  /** Whether it was said that the engine cannot be asked. */
+  #isFailing = false;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly name: string,
+    private readonly durationMs: number,
+    private readonly listener: LeaseListener,
+  ) {}
+
+  /** Asks for the lease, and goes on asking until it has it. Resolves with the first answer. @throws what asking fails with */
+  compete(): Promise<void> {
+    this.#isCompeting = true;
+    return this.#ask();
+  }
+
+  /** The same, for who does not wait. */
+  competeInBackground(): void {
+    this.#isCompeting = true;
+    this.#askInBackground();
+  }
+
+  /** Asks no more. A lease that it has is still renewed. */
+  rest(): void {
+    this.#isCompeting = false;
+    if (!this.#tenure) this.#cancelTimer?.();
+  }
+
+  /** Asks no more, and gives back what it has. */
+  async release(): Promise<void> {
+    this.rest();
+    await this.#asking?.catch(() => undefined);
+    this.#cancelTimer?.();
+    const tenure = this.#tenure;
+    if (!tenure) return;
+    this.#endTenure();
+    await this.#giveBack(tenure.lease);
+  }
+
+  #ask(): Promise<void> {
+    this.#asking ??= this.#askOnce().finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  #askInBackground(): void {
+    this.#ask().catch((error: unknown) => this.#report(error));
+  }
+
+  async #askOnce(): Promise<void> {
+    this.#cancelTimer?.();
+    // The lease lasts from a moment that lies between the question and the answer.
+    const askedAt = this.store.clock.now();
+    let lease: Lease | undefined;
+    try {
+      lease = await this.store.acquireLease(this.name, this.durationMs);
+    } catch (error) {
+      this.#schedule(this.#tenure ? TRIES_PER_DURATION : ASKS_PER_DURATION);
+      throw error;
+    }
+    this.#isFailing = false;
+    await this.#accept(lease, askedAt + this.durationMs * RELIABLE_PART);
+    this.#schedule(ASKS_PER_DURATION);
+  }
+
+  async #accept(lease: Lease | undefined, heldUntil: number): Promise<void> {
+    const tenure = this.#tenure;
+    if (tenure && (lease?.token !== tenure.lease.token || this.#isOverdue)) {
+      this.#lose();
+      if (lease) await this.#giveBack(lease);
+    } else if (!lease) {
+      return;
+    } else if (tenure) {
+      tenure.heldUntil = heldUntil;
+      this.#watchDeadline();
+    } else if (!this.#isCompeting) {
+      await this.#giveBack(lease);
+    } else if (this.store.clock.now() < heldUntil) {
+      this.#begin({ lease, heldUntil });
+    }
+  }
+
+  #begin(tenure: { readonly lease: Lease; heldUntil: number }): void {
+    this.#isCompeting = false;
+    this.#tenure = tenure;
+    this.#watchDeadline();
+    const isHeld = (): boolean => this.#tenure === tenure && !this.#isOverdue;
+    this.listener.gained({
+      lease: tenure.lease,
+      get isHeld() {
+        return isHeld();
+      },
+      lost: () => {
+        if (this.#tenure === tenure) this.#lose();
+      },
+    });
+  }
+
+  get #isOverdue(): boolean {
+    return this.#tenure !== undefined && this.store.clock.now() >= this.#tenure.heldUntil;
+  }
+
+  #watchDeadline(): void {
+    this.#cancelDeadline?.();
+    const { clock } = this.store;
+    const lose = (): void => this.#lose();
+    this.#cancelDeadline = clock.setTimer(lose, this.#tenure!.heldUntil - clock.now(), { background: true });
+  }
+
+  #lose(): void {
+    this.#endTenure();
+    this.#cancelTimer?.();
+    this.listener.lost(new LeaseLostError(this.name));
+  }
+
+  #endTenure(): void {
+    this.#tenure = undefined;
+    this.#cancelDeadline?.();
+  }
+
+  #schedule(perDuration: number): void {
+    if (!this.#isCompeting && !this.#tenure) return;
+    const ask = (): void => this.#askInBackground();
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.store.clock.setTimer(ask, this.durationMs / perDuration, { background: true });
+  }
+
+  async #giveBack(lease: Lease): Promise<void> {
+    try {
+      await this.store.releaseLease(lease);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Says once that the engine cannot be asked, until it answers again. */
+  #report(error: unknown): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    const { name, logger, metricsCollector } = this.store;
+    logger.error(
+      `The lease of "${this.name}" could not be asked for, or given back: ${messageOf(error)}`,
+      stackOf(error),
+    );
+    metricsCollector.onBackgroundFailure?.({ store: name, operation: 'lease' });
+  }
+}

@@ -1,0 +1,134 @@
+import {
+  type AppendRequest,
+  type Checkpoint,
+  type Clock,
+  type EngineCapabilities,
+  type EngineTransaction,
+  type Lease,
+  LeaseLostError,
+  type LeaseRequest,
+  memoryEngine,
+  type StorageEngine,
+} from 'nestjs-stream-store';
+import { aroundEngine } from './around-engine.js';
+
+/** What writes in a transaction of a `SharedMemory`, to a table that belongs to the application. */
+export interface SharedMemoryClient {
+  insert(row: string): void;
+}
+
+interface HeldLease extends Lease {
+  readonly endsAt: number;
+}
+
+/**
+ * A log in memory that several stores share, as processes share a database: each has an engine object of its own. It has
+ * leases, by a clock of its own, and transactions.
+ */
+export class SharedMemory {
+  /** What transactions have written and committed. */
+  readonly rows: string[] = [];
+  readonly leases = new Map<string, HeldLease>();
+  readonly checkpoints = new Map<string, Checkpoint>();
+  /** Told of each checkpoint that is kept, with the lease under which. */
+  onCheckpoint: (name: string, checkpoint: Checkpoint, lease: Lease | undefined) => void = () => undefined;
+
+  readonly #inner = memoryEngine();
+  readonly #listeners = new Map<(streamId?: string) => void, StorageEngine>();
+  #isOpen = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly supports: EngineCapabilities = { snapshot: false, leases: true, transactions: true },
+  ) {}
+
+  engine(): StorageEngine {
+    const inner = this.#inner;
+    const engine: StorageEngine = {
+      ...aroundEngine((_verb, ask) => ask(), inner),
+      name: 'shared-memory',
+      supports: this.supports,
+      open: (context) => {
+        if (this.#isOpen) return undefined;
+        this.#isOpen = true;
+        return inner.open({ ...context, clock: this.clock });
+      },
+      // The others may still need it.
+      close: () => undefined,
+      append: (request: AppendRequest) => {
+        const answer = inner.append(request);
+        for (const [tell, of] of this.#listeners) if (of !== engine) tell(request.streamId);
+        return answer;
+      },
+      saveCheckpoint: (name, checkpoint, lease) => this.#save(name, checkpoint, lease),
+      acquireLease: (request) => this.acquire(request),
+      releaseLease: ({ name, token }) => {
+        const held = this.leases.get(name);
+        if (held?.token === token) this.leases.set(name, { ...held, endsAt: -Infinity });
+      },
+      listLeases: (prefix) => {
+        const held = [...this.leases.values()].filter((lease) => this.#isHeld(lease) && lease.name.startsWith(prefix));
+        return held.map(leaseOf).sort((a, b) => (a.name < b.name ? -1 : 1));
+      },
+      transact: (work) => this.#transact(work),
+      onAppended: (listener) => {
+        this.#listeners.set(listener, engine);
+        return () => void this.#listeners.delete(listener);
+      },
+    };
+    return engine;
+  }
+
+  acquire({ name, holder, durationMs }: LeaseRequest): Lease | undefined {
+    const held = this.leases.get(name);
+    const isHeld = held !== undefined && this.#isHeld(held);
+    if (isHeld && held.holder !== holder) return undefined;
+    const token = isHeld ? held.token : (held?.token ?? 0) + 1;
+    const lease = { name, holder, token, endsAt: this.clock.now() + durationMs };
+    this.leases.set(name, lease);
+    return leaseOf(lease);
+  }
+
+  /** Who has a lease now. */
+  holderOf(name: string): string | undefined {
+    const held = this.leases.get(name);
+    return held && this.#isHeld(held) ? held.holder : undefined;
+  }
+
+  #isHeld({ endsAt }: HeldLease): boolean {
+    return endsAt > this.clock.now();
+  }
+
+  #save(name: string, checkpoint: Checkpoint, lease: Lease | undefined): void {
+    this.#check(lease);
+    // As a database does: it keeps no object of the process.
+    const kept = JSON.parse(JSON.stringify(checkpoint)) as Checkpoint;
+    this.onCheckpoint(name, kept, lease);
+    this.checkpoints.set(name, kept);
+    void this.#inner.saveCheckpoint(name, kept);
+  }
+
+  #check(lease: Lease | undefined): void {
+    if (lease && this.leases.get(lease.name)?.token !== lease.token) throw new LeaseLostError(lease.name);
+  }
+
+  async #transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
+    const commits: (() => void)[] = [];
+    let lease: Lease | undefined;
+    const client: SharedMemoryClient = { insert: (row) => void commits.push(() => this.rows.push(row)) };
+    const answer = await work({
+      client,
+      saveCheckpoint: async (name, checkpoint, under) => {
+        this.#check((lease = under));
+        commits.push(() => this.#save(name, checkpoint, under));
+      },
+    });
+    this.#check(lease);
+    for (const commit of commits) commit();
+    return answer;
+  }
+}
+
+function leaseOf({ name, holder, token }: HeldLease): Lease {
+  return { name, holder, token };
+}
