@@ -144,6 +144,10 @@ class MemoryEngine implements StorageEngine {
     return snapshot;
   }
 
+  async flush(): Promise<void> {
+    await this.snapshot({ ifChanged: true });
+  }
+
   #state(): KeptState {
     return {
       log: this.#log,

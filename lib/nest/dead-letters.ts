@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DeadLetterNotFoundError } from '../store/errors.js';
+import type { Consumer } from '../subscription/consumer.js';
 import type { DeadLetter, DeadLetterBox } from '../subscription/dead-letter-box.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
@@ -7,6 +8,9 @@ import { StreamSubscriptions } from './stream-subscriptions.js';
 /** The events that durable handlers could not deal with, in all stores of the application. */
 @Injectable()
 export class DeadLetters {
+  /** The latest call for each letter that is being dealt with. */
+  readonly #turns = new Map<string, Promise<void>>();
+
   constructor(
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
     @Inject(StreamSubscriptions) private readonly subscriptions: StreamSubscriptions,
@@ -31,8 +35,10 @@ export class DeadLetters {
    * @throws {ValidationError} when the application has no such handler any more
    */
   async retry(id: string): Promise<void> {
-    const letter = await this.#get(id);
-    await this.subscriptions.consumer(letter.subscription).retry(letter);
+    await this.#inTurn(id, async () => {
+      const { letter, consumer } = await this.#get(id);
+      await consumer.retry(letter);
+    });
   }
 
   /**
@@ -42,17 +48,34 @@ export class DeadLetters {
    * @throws {ValidationError} when the application has no such handler any more
    */
   async discard(id: string): Promise<void> {
-    const letter = await this.#get(id);
-    await this.subscriptions.consumer(letter.subscription).discard(letter);
+    await this.#inTurn(id, async () => {
+      const { letter, consumer } = await this.#get(id);
+      await consumer.discard(letter);
+    });
   }
 
   #boxes(): DeadLetterBox[] {
     return this.registry.all().map((store) => this.subscriptions.deadLettersOf(store));
   }
 
-  async #get(id: string): Promise<DeadLetter> {
-    const letter = (await this.list()).find((candidate) => candidate.id === id);
-    if (!letter) throw new DeadLetterNotFoundError(id);
-    return letter;
+  /** One call after the other for each letter: what the first has dealt with is not there any more for the second. */
+  async #inTurn(id: string, act: () => Promise<void>): Promise<void> {
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const turn = before.catch(() => undefined).then(act);
+    this.#turns.set(id, turn);
+    try {
+      await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+
+  async #get(id: string): Promise<{ letter: DeadLetter; consumer: Consumer }> {
+    for (const store of this.registry.all()) {
+      const letters = await this.subscriptions.deadLettersOf(store).list();
+      const letter = letters.find((candidate) => candidate.id === id);
+      if (letter) return { letter, consumer: this.subscriptions.consumer(letter.subscription, store) };
+    }
+    throw new DeadLetterNotFoundError(id);
   }
 }

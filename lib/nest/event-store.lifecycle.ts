@@ -28,8 +28,14 @@ export class EventStoreLifecycle
 
   async onModuleInit(): Promise<void> {
     const handlers = this.explorer.explore();
-    await Promise.all(this.registry.all().map((store) => store.open()));
-    await this.subscriptions.open(handlers);
+    try {
+      await Promise.all(this.registry.all().map((store) => store.open()));
+      await this.subscriptions.open(handlers);
+    } catch (error) {
+      // Nest does not end what did not begin; what the stores hold, such as a directory, would stay theirs.
+      await Promise.allSettled(this.registry.all().map((store) => store.close()));
+      throw error;
+    }
   }
 
   onApplicationBootstrap(): void {

@@ -20,6 +20,8 @@ export interface HandlerHost {
   readonly id: string;
   /** False when the class, or something it injects, is made anew for each request. */
   readonly isStatic: boolean;
+  /** That of the host's module: several modules may provide the class, each its own. */
+  readonly moduleRef: ModuleRef;
   /** The modules that the host's module imports. */
   readonly imports: Iterable<ImportedModule>;
 }
@@ -38,7 +40,7 @@ export class StreamEventCaller {
       // The event is the request: REQUEST injects it, and a strategy for durable providers gets it to decide by.
       const contextId = ContextIdFactory.getByRequest(event as unknown as Record<string, unknown>);
       this.moduleRef.registerRequestByContextId(event, contextId);
-      const instance = await this.moduleRef.resolve<Host>(host.token, contextId, { strict: false });
+      const instance = await host.moduleRef.resolve<Host>(host.token, contextId);
       await this.#create(instance, method, contextId, host.id)(event, context);
     };
   }

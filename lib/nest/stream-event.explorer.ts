@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { EventStoreError, ValidationError } from '../store/errors.js';
 import { EventStore } from '../store/event-store.js';
 import { checkMembers } from '../store/known-members.js';
@@ -40,6 +40,7 @@ export class StreamEventExplorer {
     @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
     @Inject(StreamEventCaller) private readonly caller: StreamEventCaller,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
 
   /** @throws {ValidationError} that names class and method, when a decorator is used wrongly */
@@ -56,6 +57,7 @@ export class StreamEventExplorer {
         token: wrapper.token as Type,
         id: wrapper.id,
         isStatic: wrapper.isDependencyTreeStatic() && !wrapper.isTransient,
+        moduleRef: (wrapper.host?.providers.get(ModuleRef)?.instance as ModuleRef | undefined) ?? this.moduleRef,
         imports: wrapper.host?.imports ?? [],
       };
       for (const method of this.#methodsOf(instance)) {

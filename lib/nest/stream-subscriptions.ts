@@ -45,7 +45,8 @@ export class StreamSubscriptions {
   }
 
   /**
-   * Lets a handler rest: it gets no further event until it is resumed. Resolves when the events it has are dealt with.
+   * Lets a handler rest: it gets no further event until it is resumed. Resolves when the attempts that run have ended; so
+   * a handler that pauses itself must not wait for it.
    *
    * @throws {ValidationError} when there is no handler of this name
    */
@@ -99,9 +100,13 @@ export class StreamSubscriptions {
     return [...this.#handlers.values()].map(({ consumer }) => consumer);
   }
 
-  /** @internal */
-  consumer(name: string): Consumer {
+  /** @internal @param store which the handler has to read */
+  consumer(name: string, store?: EventStore): Consumer {
     const handler = this.#handlers.get(name);
+    if (handler && store && handler.store !== store) {
+      const reads = `handler "${name}" reads store "${handler.store.name}" now, and its dead letter lies in "${store.name}"`;
+      throw new ValidationError('name', `${reads}: let it read that one again, or give it another durable name.`);
+    }
     if (handler) return handler.consumer;
     const names = [...this.#handlers.keys()].join(', ');
     throw new ValidationError('name', `there is no handler "${name}": there are ${names || 'none'}.`);

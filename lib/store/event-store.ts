@@ -237,6 +237,11 @@ export class EventStore {
     return this.#gate.call(() => this.#engine.loadCheckpoint(name));
   }
 
+  /** @internal Makes what was kept survive a crash of the process, if the engine can and has to do something for that. */
+  async flush(): Promise<void> {
+    await this.#gate.call(() => this.#engine.flush?.());
+  }
+
   /** @internal Keeps the checkpoint of a durable handler. @throws {LeaseLostError} */
   async saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
     await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint, lease));

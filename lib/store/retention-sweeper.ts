@@ -48,11 +48,23 @@ export class RetentionSweeper {
     });
   }
 
-  /** Ends the timer, and waits for a sweep that is running. */
+  /** Ends the timer, and waits for a sweep that is running; but not for ever for an `onExpire` that does not come back. */
   async stop(): Promise<void> {
     this.#hasStopped = true;
     this.#cancelTimer?.();
-    await this.#running?.catch(() => undefined);
+    if (!this.#running) return;
+    const { name, clock, logger, shutdownTimeoutMs } = this.options;
+    await new Promise<void>((resolve) => {
+      const cancelTimer = clock.setTimer(() => {
+        logger.error(`Store "${name}": onExpire is still at work after ${shutdownTimeoutMs} ms: it is not waited for.`);
+        resolve();
+      }, shutdownTimeoutMs);
+      const end = (): void => {
+        cancelTimer();
+        resolve();
+      };
+      this.#running!.then(end, end);
+    });
   }
 
   /** Removes everything that has expired; joins a sweep that is running. @returns how many events were removed */

@@ -124,6 +124,9 @@ export interface StorageEngine {
    * @returns undefined when nothing changed since the last one and the request does not want another
    */
   snapshot?(request: SnapshotRequest): MaybePromise<StoreSnapshot | undefined>;
+
+  /** Makes what was kept survive a crash of the process. For engines with which it does not do so anyway, and that can. */
+  flush?(): MaybePromise<void>;
 }
 
 /** What an engine can do, as it is configured: asked, never found out by trying. */

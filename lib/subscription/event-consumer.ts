@@ -19,6 +19,8 @@ import { Progress } from './progress.js';
 const EVENTS_WAITING_PER_PLACE = 16;
 /** How many events may be dealt with beyond one that is not: the checkpoint lists them. */
 const MOST_EVENTS_AHEAD = 4_096;
+/** How long after a dead letter has expired its parked stream may go on waiting. */
+const ORPHAN_CHECK_MS = 60_000;
 /** How long to wait when the count of an attempt could not be saved. */
 const COUNT_AGAIN_AFTER_MS = 1_000;
 
@@ -96,6 +98,7 @@ export class EventConsumer implements Consumer {
   #failures = 0;
   #lastError: unknown;
   #waitingForChange: (() => void)[] = [];
+  #cancelOrphanCheck: (() => void) | undefined;
 
   constructor(parts: ConsumerParts) {
     const { name, store, target, options, handle } = parts;
@@ -185,7 +188,9 @@ export class EventConsumer implements Consumer {
       throw error;
     });
     throwIfStopped();
-    while (this.#waiting.length > 0 || this.#busy.size > 0) {
+    // What is appended meanwhile is not waited for.
+    const upTo = this.#subscription!.position;
+    while (this.#progress.position < upTo) {
       await this.#change();
       throwIfStopped();
     }
@@ -334,7 +339,9 @@ export class EventConsumer implements Consumer {
   #passTo(position: number): void {
     const before = this.#progress.position;
     this.#progress.passTo(position);
-    if (this.#progress.position > before) this.#keeper?.passed();
+    if (this.#progress.position === before) return;
+    this.#keeper?.passed();
+    this.#tellChange();
   }
 
   #noteGap(trimmedTo: number): void {
@@ -463,7 +470,10 @@ export class EventConsumer implements Consumer {
       // Whoever comes back to it, because it could not be put aside or the handler has stopped, tries it as often again.
       this.#setCount(position, 0);
     }
-    if (isParked) this.#parked.park(event);
+    if (isParked) {
+      this.#parked.park(event);
+      if (!this.#cancelOrphanCheck) this.#releaseOrphans();
+    }
     return !isParked;
   }
 
@@ -477,7 +487,10 @@ export class EventConsumer implements Consumer {
     while (this.#keeper) {
       this.#setCount(position, count);
       try {
-        return await this.#keeper.flush();
+        await this.#keeper.flush();
+        // After a crash any of these may be the event that ends the process: the count has to be there the next time.
+        if (this.#suspects > 0) await this.#parts.store.flush();
+        return;
       } catch (error) {
         this.#setCount(position, count - 1);
         if (error instanceof LeaseLostError) throw new Interrupted();
@@ -521,6 +534,8 @@ export class EventConsumer implements Consumer {
   /** Takes and begins nothing more; resolves when nothing runs. */
   async #quiet(): Promise<void> {
     this.#attempts.interrupt();
+    this.#cancelOrphanCheck?.();
+    this.#cancelOrphanCheck = undefined;
     await this.#subscription?.close();
     if (this.#hasEnded) await this.#letterChanges?.close();
     this.#waiting.length = 0;
@@ -545,9 +560,14 @@ export class EventConsumer implements Consumer {
   async #releaseNow(streamId: string): Promise<void> {
     // The letter can be seen, and be gone again, before the stream is parked for it.
     while (this.#busy.has(streamId)) await this.#change();
+    const parking = this.#parked.parkingOf(streamId);
+    if (!parking) return;
     try {
       const letters = await this.#parts.deadLetters.list(this.name);
       if (letters.some(({ isParked, event }) => isParked && event.streamId === streamId)) return;
+      await this.#noteExpiredBehind(streamId);
+      // Parked anew meanwhile, for a letter that was not asked about; who ends that one releases it.
+      if (this.#parked.parkingOf(streamId) !== parking) return;
       await this.#parked.release(streamId);
     } catch (error) {
       // When the consumer goes on, so does the stream.
@@ -557,13 +577,36 @@ export class EventConsumer implements Consumer {
     }
   }
 
-  /** Goes on with streams whose dead letter was retried or discarded, when the consumer ended before they had caught up. */
+  /** Says so when retention has removed events that were passed over. */
+  async #noteExpiredBehind(streamId: string): Promise<void> {
+    const { name, store } = this.#parts;
+    const parked = this.#parked.list().find((candidate) => candidate.streamId === streamId);
+    if (!parked || parked.skippedTo === parked.handledTo) return;
+    const { firstPosition } = await store.getStreamInfo(streamId);
+    if (firstPosition <= parked.handledTo + 1) return;
+    const [from, to] = [parked.handledTo + 1, Math.min(parked.skippedTo, firstPosition - 1)];
+    store.logger.warn(
+      `${name}: retention removed the events at positions ${from} to ${to} of stream "${streamId}" while it was parked.`,
+    );
+    store.metricsCollector.onSubscriptionGap?.({ store: store.name, subscription: name });
+  }
+
+  /**
+   * Goes on with parked streams that have no dead letter any more: it was retried or discarded by another process, or before
+   * the consumer ended; or retention has removed it. Looks again now and then, as long as a stream is parked.
+   */
   #releaseOrphans(): void {
-    if (this.#state !== 'running') return;
-    for (const { streamId } of this.#parked.list()) {
-      // A failure stops the consumer, which says so.
-      this.#onRequest(() => this.#release(streamId)).catch(() => undefined);
-    }
+    this.#cancelOrphanCheck?.();
+    this.#cancelOrphanCheck = undefined;
+    if (this.#state !== 'running' || !this.#parked.isAny) return;
+    const { clock } = this.#parts.store;
+    this.#cancelOrphanCheck = clock.setTimer(() => this.#releaseOrphans(), ORPHAN_CHECK_MS, { background: true });
+    this.#onRequest(async () => {
+      const letters = await this.#parts.deadLetters.list(this.name);
+      const waiting = new Set(letters.filter(({ isParked }) => isParked).map(({ event }) => event.streamId));
+      const orphans = this.#parked.list().filter(({ streamId }) => !waiting.has(streamId));
+      await Promise.all(orphans.map(({ streamId }) => this.#release(streamId)));
+    }).catch((error: unknown) => this.#report('could not look for the dead letters of parked streams', error));
   }
 
   /** Goes on with a parked stream when its dead letter was retried or discarded in a process that does not run the handler. */

@@ -28,6 +28,15 @@ export class ParkedStreams {
     private readonly changed: () => void,
   ) {}
 
+  /** A token of its own for each time that a stream was parked; undefined when it is not. */
+  parkingOf(streamId: string): object | undefined {
+    return this.#streams.get(streamId);
+  }
+
+  get isAny(): boolean {
+    return this.#streams.size > 0;
+  }
+
   list(): ParkedStream[] {
     return [...this.#streams].map(([streamId, parked]) => ({ streamId, ...parked }));
   }

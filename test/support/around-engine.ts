@@ -10,7 +10,10 @@ import { settled } from './manual-clock.js';
 import { lateEngine } from './late-engine.js';
 
 /** What every engine can be asked. */
-export type EngineVerb = Exclude<keyof StorageEngine, 'name' | 'supports' | 'onAppended' | 'snapshot' | 'transact'>;
+export type EngineVerb = Exclude<
+  keyof StorageEngine,
+  'name' | 'supports' | 'onAppended' | 'snapshot' | 'flush' | 'transact'
+>;
 
 // Some engines have no leases.
 type LeaseVerb = 'acquireLease' | 'releaseLease' | 'listLeases';
