@@ -386,3 +386,21 @@ describe('settled', () => {
     });
   });
 });
+
+it('settles when what was appended before is dealt with, although more comes all the time', async () => {
+  const machine = await Machine.start();
+  let number = 0;
+  const consumer = await machine.run({
+    durable: 'd',
+    handle: async () => {
+      number++;
+      if (number < 1_000) await machine.append(`a${number}`);
+    },
+  });
+  await machine.append('a0');
+
+  await consumer.settled();
+
+  expect(number).toBeGreaterThan(0);
+  expect(number).toBeLessThan(1_000);
+});

@@ -427,3 +427,22 @@ describe('what waited in a parked stream, when a dead letter cannot be kept for 
     expect(after.handled.filter((data) => data !== 'b1')).toEqual(['a2', 'a3', 'a4']);
   });
 });
+
+describe('retention and a parked stream', () => {
+  it('when its dead letter expires, the stream goes on within a minute, and says what expired behind it', async () => {
+    const machine = await Machine.start({ retentionDuration: '1h' });
+    const handler = new ScriptedHandler().fail('a1');
+    const consumer = await machine.run({ ...PARKING, handle: handler.handle });
+    await machine.append('a1', 'a2', 'a3');
+    await consumer.settled();
+
+    await machine.clock.advance(3_600_001);
+    await machine.append('a4', 'a5');
+    await machine.clock.advance(60_001);
+    await until(() => handler.handled.length === 2, 'what came after');
+
+    expect(handler.handled).toEqual(['a4', 'a5']);
+    expect(machine.gaps).toContain('d');
+    expect(machine.logger.warnings).toContainEqual(expect.stringMatching(/positions 2 to 3 of stream "a"/));
+  });
+});

@@ -9,10 +9,13 @@ import {
   HandlerFailedError,
   memoryEngine,
   OnStreamEvent,
+  openEventStore,
   type RecordedEvent,
   type StorageEngine,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
+import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
+import { aroundEngine } from '../support/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
 import { ManualClock, settled } from '../support/manual-clock.js';
 import { startApp } from '../support/nest-app.js';
@@ -276,3 +279,47 @@ describe.each(['retry', 'discard'] as const)('%s of a dead letter', (act) => {
     expect(await idsOf(deadLetters)).toEqual(['billing:1']);
   });
 });
+
+describe('a dead letter that is asked for twice at a time', () => {
+  it('is handed to the handler once, and what waited behind it once and in order', async () => {
+    const { app, store, deadLetters } = await start();
+    const parking = app.get(Parking);
+    await store.append('order-1', numbered(1, 4));
+    await settledHandlers(app);
+    const [{ id }] = await deadLetters.list({ subscription: 'parking' });
+    parking.failing.clear();
+
+    const outcomes = await Promise.allSettled([deadLetters.retry(id), deadLetters.retry(id), deadLetters.discard(id)]);
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'DEAD_LETTER_NOT_FOUND' } });
+    expect(parking.handled).toEqual([1, 2, 3, 4]);
+  });
+});
+
+it('a dead letter of a handler that reads another store now is refused, and stays', async () => {
+  const engine = memoryEngine();
+  const first = await openEventStore({ engine, name: 'audit', snapshotInterval: 0 });
+  await new DeadLetterBox(first).add({
+    subscription: 'billing',
+    event: await appended(first),
+    error: new Error('no'),
+    attempts: 1,
+    isParked: false,
+  });
+  const { deadLetters } = await start([memoryEngine(), keptEngine(engine)]);
+  const [{ id }] = await deadLetters.list();
+
+  expect(await rejectionOf(deadLetters.retry(id))).toMatchObject({ code: 'VALIDATION_FAILED', field: 'name' });
+  expect(await deadLetters.count()).toBe(1);
+});
+
+async function appended(store: EventStore): Promise<RecordedEvent> {
+  await store.append('logins', numbered(9, 9));
+  return (await store.readStream('logins'))[0];
+}
+
+/** An engine that another store has opened already. */
+function keptEngine(inner: StorageEngine): StorageEngine {
+  return aroundEngine((verb, ask) => (verb === 'open' ? undefined : ask()), inner);
+}

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RecordedEvent } from 'nestjs-stream-store';
+import { openEventStore, type RecordedEvent } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { RecordingCollector } from '../support/recorders.js';
+import { ManualClock, settled } from '../support/manual-clock.js';
+import { RecordingCollector, RecordingLogger } from '../support/recorders.js';
 import { MINUTE, storeWithRetention } from '../support/store-with.js';
 
 describe('onExpire', () => {
@@ -137,4 +137,24 @@ describe('onExpire', () => {
     expect(closedBefore).toBe(false);
     expect(archived).toEqual([3]);
   });
+});
+
+it('does not hold up the end of the store for ever when it does not come back', async () => {
+  const clock = new ManualClock();
+  const logger = new RecordingLogger();
+  const store = await openEventStore({
+    clock,
+    logger,
+    retentionDuration: 1_000,
+    shutdownTimeoutMs: 500,
+    onExpire: () => new Promise<void>(() => undefined),
+  });
+  await store.append('s', { type: 't' });
+  await clock.advance(2_000);
+
+  const closing = store.close();
+  await clock.advance(501);
+  await closing;
+
+  expect(logger.errors).toEqual([expect.stringMatching(/onExpire is still at work after 500 ms/)]);
 });
