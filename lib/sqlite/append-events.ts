@@ -3,10 +3,10 @@ import { createEventId } from '../store/event-id.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
 import type { AppendAnswer, AppendRequest, EngineContext } from '../store/storage-engine.js';
 import { eventIds } from './queries/event-ids.js';
-import { firstKept, firstPositionFrom } from './first-kept.js';
+import { firstKept, firstPositionFrom, keptStreams } from './first-kept.js';
 import { insertEvent } from './queries/insert-event.js';
 import type { Log } from './queries/log.js';
-import { countStreams, findStream, insertStream, type StreamRow, updateStreamEnd } from './queries/streams.js';
+import { findStream, insertStream, type StreamRow, updateStreamEnd } from './queries/streams.js';
 import type { SqliteClient } from './sqlite-client.js';
 
 /** Appends a batch, in a transaction that others may share; a refusal comes before anything is written. */
@@ -64,7 +64,7 @@ function checkLimits(
   if (keptCount + events.length > maxEventsPerStream) {
     throw new StreamLimitReachedError('maxEventsPerStream', maxEventsPerStream, streamId);
   }
-  if (isOneMore && keptCount === 0 && countStreams(client, first) >= maxStreams) {
+  if (isOneMore && keptCount === 0 && keptStreams(client, log, first) >= maxStreams) {
     throw new StreamLimitReachedError('maxStreams', maxStreams, streamId);
   }
 }

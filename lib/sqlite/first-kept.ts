@@ -1,3 +1,4 @@
+import { countEmptiedStreams } from './queries/count-emptied-streams.js';
 import type { Log } from './queries/log.js';
 import { globalPositionOf, recordedAt } from './queries/places.js';
 import type { StreamRow } from './queries/streams.js';
@@ -12,6 +13,12 @@ export function firstKept(client: SqliteClient, { head, trimmedTo }: Log, record
   // Mostly nothing has expired, and the first look tells.
   if (trimmedTo === head || isKept(trimmedTo + 1)) return trimmedTo + 1;
   return firstThat(isKept, trimmedTo + 2, head + 1);
+}
+
+/** How many streams have an event that is kept, without the store's own. @param first what `firstKept` answered */
+export function keptStreams(client: SqliteClient, { trimmedTo, streams }: Log, first: number): number {
+  if (first === trimmedTo + 1) return streams;
+  return streams - countEmptiedStreams(client, { first: trimmedTo + 1, last: first - 1 });
 }
 
 /** The position of the first event of a stream at `globalPosition` or after it; `revision + 1` when there is none. */

@@ -30,12 +30,11 @@ import { BusyRetry } from './busy-retry.js';
 import { makeDatabaseFile } from './database-file.js';
 import { openDatabase, PAGE_CACHE_BYTES } from './open-database.js';
 import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
-import { firstKept } from './first-kept.js';
+import { firstKept, keptStreams } from './first-kept.js';
 import { acquireLease, checkLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { loadLog } from './queries/log.js';
 import { databaseBytes } from './queries/sizes.js';
-import { countStreams } from './queries/streams.js';
 import { readLogPage, readStreamPage, readTimePage } from './read-pages.js';
 import { SnapshotWriter } from './snapshots/snapshot-writer.js';
 import type { SqliteClient } from './sqlite-client.js';
@@ -194,9 +193,8 @@ class SqliteEngine implements StorageEngine {
     return this.#read((client) => {
       const log = loadLog(client);
       const first = firstKept(client, log, recordedSince);
-      const streams = first === log.trimmedTo + 1 ? log.streams : countStreams(client, first);
       const bytes = Math.min(databaseBytes(client), PAGE_CACHE_BYTES);
-      return { events: log.head - first + 1, streams, bytes };
+      return { events: log.head - first + 1, streams: keptStreams(client, log, first), bytes };
     });
   }
 

@@ -1,7 +1,8 @@
 import type { TrimRequest } from '../store/storage-engine.js';
 import { firstKept } from './first-kept.js';
+import { countEmptiedStreams } from './queries/count-emptied-streams.js';
 import type { Log } from './queries/log.js';
-import { removeEvents } from './queries/trim.js';
+import { removeEvents } from './queries/remove-events.js';
 import type { SqliteClient } from './sqlite-client.js';
 
 /** No more are removed at once: the event loop stands still meanwhile. */
@@ -16,7 +17,8 @@ export function trimEvents(client: SqliteClient, log: Log, { recordedBefore, upT
     firstKept(client, log, recordedBefore) - 1,
   );
   if (last < first) return 0;
-  log.streams -= removeEvents(client, { first, last });
+  log.streams -= countEmptiedStreams(client, { first, last });
+  removeEvents(client, { first, last });
   log.trimmedTo = last;
   log.changes++;
   return last - first + 1;

@@ -6,8 +6,10 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import type { StorageEngine } from 'nestjs-stream-store';
 import { sqliteEngine, type SqliteDriver, type SqliteEngineOptions } from 'nestjs-stream-store/sqlite';
 
-/** What Node has built in from 22.13 on, for every Node. */
-export const driver = DatabaseSync as unknown as SqliteDriver;
+const builtIn = process.getBuiltinModule?.('node:sqlite') as { DatabaseSync: SqliteDriver } | undefined;
+
+/** What Node has built in or, before 22.13, its twin. */
+export const driver: SqliteDriver = builtIn?.DatabaseSync ?? DatabaseSync;
 
 // Hundreds of databases are made here, none of which has to survive a power loss.
 const ROOT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();

@@ -33,11 +33,3 @@ export function updateStreamEnd(client: SqliteClient, stream: number, revision: 
     stream,
   );
 }
-
-/** How many streams have an event at `firstKept` or after it, without the store's own. */
-export function countStreams(client: SqliteClient, firstKept: number): number {
-  return client.get<{ count: number }>(
-    `SELECT count(*) AS count FROM streams WHERE last_global_position >= ? AND substr(stream_id, 1, 1) <> '$'`,
-    firstKept,
-  )!.count;
-}
