@@ -2,7 +2,7 @@ import { EventStoreError, StorageFailedError, StorageUnavailableError } from '..
 
 // SQLSTATEs (PostgreSQL, "Error Codes") that go by themselves, or when somebody starts the server again. The connection
 // ends with those of the first list; a statement may have been committed before it could be answered.
-const CONNECTION_LOST = /^(08...|57P0[1-5])$/;
+const CONNECTION_LOST = /^(08...|57P0[1-5]|25P0[34])$/;
 const COME_BACK_LATER = /^(53...|40001|40P01|55P03|57014|25006)$/;
 
 // What `pg` says in words alone.

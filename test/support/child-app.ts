@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, afterEach } from '@jest/globals';
 import { transformFile } from '@swc/core';
@@ -29,8 +29,10 @@ export async function compiledApp(source: string): Promise<string> {
   const sources = readdirSync(join(REPOSITORY, 'lib'), { recursive: true, encoding: 'utf8' });
   const files = sources.filter((file) => file.endsWith('.ts'));
   await Promise.all(files.map((file) => compile(join(REPOSITORY, 'lib', file), join(folder, 'dist/esm', toJs(file)))));
-  await compile(source, join(folder, 'app.js'));
-  return join(folder, 'app.js');
+  // What lies beside it, it may import.
+  const programs = readdirSync(dirname(source)).filter((file) => file.endsWith('.ts'));
+  await Promise.all(programs.map((file) => compile(join(dirname(source), file), join(folder, toJs(file)))));
+  return join(folder, toJs(basename(source)));
 }
 
 async function compile(source: string, target: string): Promise<void> {

@@ -11,6 +11,9 @@ export function loadCheckpoint(schema: string, name: string): Query<Checkpoint |
   };
 }
 
+/** A process that is stopped between this statement and its COMMIT must not keep others from the lease for ever. */
+const LONGEST_PAUSE_BEFORE_COMMIT = '5s';
+
 /**
  * Keeps a checkpoint, unless somebody has taken the lease since.
  *
@@ -25,7 +28,10 @@ export function saveCheckpoint(schema: string, name: string, checkpoint: Checkpo
   return {
     writes: true,
     text: `
-      WITH lease AS MATERIALIZED (SELECT FROM ${schema}.leases l WHERE l.name = $3 AND l.token = $4 FOR SHARE)
+      WITH lease AS MATERIALIZED (
+        SELECT set_config('idle_in_transaction_session_timeout', '${LONGEST_PAUSE_BEFORE_COMMIT}', true)
+        FROM ${schema}.leases l WHERE l.name = $3 AND l.token = $4 FOR SHARE
+      )
       ${save} SELECT $1, $2 FROM lease ${replace} RETURNING true`,
     values: [...values, lease.name, lease.token],
     answer: ([saved]) => {

@@ -1,0 +1,127 @@
+import { describe, expect, it } from '@jest/globals';
+import { type EventStore, START, WrongExpectedRevisionError } from 'nestjs-stream-store';
+import pg from 'pg';
+import { append } from '../../lib/postgres/queries/append.js';
+import { collect } from '../support/collect.js';
+import { numbered } from '../support/events.js';
+import { eventually } from '../support/eventually.js';
+import { type StreamOperation, whatIsNotLinear } from '../support/linearizability.js';
+import { usePostgres } from '../support/postgres-stores.js';
+import { Random } from '../support/random.js';
+import { SCALE } from '../support/scale.js';
+
+const { server, openStore } = usePostgres();
+
+const now = (): bigint => process.hrtime.bigint();
+
+describe('eight writers on one stream', () => {
+  it('have one winner each time, in an order that fits what each of them saw', async () => {
+    const schema = server().newSchema();
+    const stores = await Promise.all([1, 2, 3, 4].map(() => openStore({ schema }, { maxEventsPerStream: 0 })));
+    const operations: StreamOperation[] = [];
+    const write = async (store: EventStore, seed: number): Promise<void> => {
+      const random = new Random(seed);
+      let revision = 0;
+      for (let round = 0; round < 40 * SCALE; round++) {
+        const begun = now();
+        const count = 1 + random.below(3);
+        try {
+          const answer = await store.append('race', numbered(1, count), { expectedRevision: revision });
+          const { firstPosition: first, revision: last } = answer;
+          operations.push({ kind: 'append', begun, ended: now(), expected: revision, first, last });
+          revision = last;
+        } catch (error) {
+          if (!(error instanceof WrongExpectedRevisionError)) throw error;
+          operations.push({ kind: 'look', begun, ended: now(), revision: error.actual, expected: revision });
+          revision = error.actual;
+        }
+        if (random.below(4) > 0) continue;
+        const asked = now();
+        const [event] = await store.readStream('race', 0, { direction: 'backward', limit: 1 });
+        if (event) operations.push({ kind: 'look', begun: asked, ended: now(), revision: event.position });
+      }
+    };
+    // The stream has to be there to be read.
+    const first = now();
+    await stores[0].append('race', numbered(1, 1), { expectedRevision: 0 });
+    operations.push({ kind: 'append', begun: first, ended: now(), expected: 0, first: 1, last: 1 });
+
+    await Promise.all(Array.from({ length: 8 }, (_, writer) => write(stores[writer % 4], writer)));
+
+    expect(whatIsNotLinear(operations)).toBeUndefined();
+    const kept = operations.filter(({ kind }) => kind === 'append').length;
+    expect(kept).toBeGreaterThan(40 * SCALE);
+    expect(operations.length - kept).toBeGreaterThan(40 * SCALE);
+  });
+
+  it('would be found out if they had two winners, or saw what was not there yet', () => {
+    const at = (begun: number, ended: number) => ({ begun: BigInt(begun), ended: BigInt(ended) });
+    const one = { kind: 'append', expected: 0, first: 1, last: 2, ...at(0, 10) } as const;
+
+    expect(whatIsNotLinear([one, { kind: 'look', revision: 2, ...at(5, 6) }])).toBeUndefined();
+    expect(whatIsNotLinear([one, { ...one, ...at(3, 4) }])).toMatch('position 1 follows 2');
+    expect(whatIsNotLinear([one, { kind: 'look', revision: 0, ...at(11, 12) }])).toMatch('after another');
+    expect(whatIsNotLinear([one, { kind: 'look', revision: 1, ...at(11, 12) }])).toBeDefined();
+    expect(
+      whatIsNotLinear([
+        { ...one, ...at(5, 10) },
+        { kind: 'look', revision: 2, ...at(1, 2) },
+      ]),
+    ).toMatch('before');
+    expect(whatIsNotLinear([one, { kind: 'look', revision: 2, expected: 2, ...at(11, 12) }])).toMatch('refused');
+  });
+});
+
+describe('appends in transactions that stay open, and may be undone', () => {
+  it('never make a reader of the whole log skip an event', async () => {
+    const schema = server().newSchema();
+    const [store, other] = [await openStore({ schema }), await openStore({ schema })];
+    const total = { kept: 0, isOver: false };
+    const seen: number[] = [];
+    const read = async (): Promise<void> => {
+      for (let from = 0; ;) {
+        const wasOver = total.isOver;
+        const page = await other.readAll({ from, limit: 50 });
+        seen.push(...page.events.map(({ globalPosition }) => globalPosition));
+        from = page.globalPosition;
+        if (wasOver && page.isEnd) return;
+      }
+    };
+    const subscription = collect(other.subscribe({ all: true }, START));
+    const hold = async (writer: number): Promise<void> => {
+      const random = new Random(writer);
+      const client = new pg.Client(server().url);
+      await client.connect();
+      for (let round = 0; round < 25 * SCALE; round++) {
+        await client.query('BEGIN');
+        const event = { id: undefined, type: 't', data: '1', metadata: '', timestamp: undefined };
+        const streamId = `s-${random.below(4)}`;
+        const request = { streamId, events: [event], expectedRevision: 'any', recordedSince: -Infinity } as const;
+        const limits = { maxEventsPerStream: Infinity, maxStreams: Infinity };
+        const { text, values } = append(`"${schema}"`, [request], { now: Date.now(), ...limits, notify: undefined });
+        await client.query(text, values as unknown[]);
+        await client.query('SELECT pg_sleep($1)', [random.below(5) / 1_000]);
+        const isKept = random.below(10) > 0;
+        await client.query(isKept ? 'COMMIT' : 'ROLLBACK');
+        if (isKept) total.kept++;
+      }
+      await client.end();
+    };
+    const write = async (): Promise<void> => {
+      for (let round = 0; round < 25 * SCALE; round++) {
+        await store.append(`s-${round % 4}`, numbered(1, 2));
+        total.kept += 2;
+      }
+    };
+
+    const reading = read();
+    await Promise.all([...Array.from({ length: 6 }, (_, writer) => hold(writer)), write()]);
+    total.isOver = true;
+    await reading;
+
+    const everything = Array.from({ length: total.kept }, (_, index) => index + 1);
+    expect(seen).toEqual(everything);
+    await eventually('all events', () => subscription.items.length === total.kept);
+    expect(subscription.items.map(({ globalPosition }) => globalPosition)).toEqual(everything);
+  });
+});
