@@ -1,30 +1,22 @@
 import type { EngineContext } from '../store/storage-engine.js';
 import type { CheckedOutConnection, PostgresClient, Query } from './postgres-client.js';
 
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 10_000;
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 10_000;
 const HEARTBEAT_MS = 15_000;
-
-const LISTEN_TO = (channel: string): Query<void> => ({
-  text: `LISTEN "${channel}"`,
-  values: [],
-  answer: () => undefined,
-});
-const ARE_YOU_THERE: Query<void> = { text: 'SELECT 1', values: [], answer: () => undefined };
 
 /**
  * Hears of the appends of other instances, on a connection of its own.
  *
- * It is connected, or about to be: a connection that breaks, or does not answer from one heartbeat to the next, is given up,
- * and the next one is tried after a pause that doubles from 100 ms to 10 s. What was said meanwhile is lost, so everybody is
- * woken when it listens again. Nothing depends on it: the store looks for news by itself every second.
+ * A connection that breaks, or does not answer within a heartbeat, is given up; the next one is tried after a pause that
+ * doubles from 100 ms to 10 s. What was said meanwhile is lost, so everybody is woken when it listens again. Nothing depends
+ * on it: the store looks for news by itself every second.
  */
 export class AppendListener {
-  #connection: CheckedOutConnection | undefined;
-  #cancelTimer: (() => void) | undefined;
-  #retryMs = FIRST_RETRY_MS;
   #isClosed = false;
-  #connecting: Promise<void> | undefined;
+  #connection: CheckedOutConnection | undefined;
+  #endPause: (() => void) | undefined;
+  readonly #running: Promise<void>;
 
   /**
    * @param channel where others tell of their appends
@@ -38,34 +30,58 @@ export class AppendListener {
     private readonly context: EngineContext,
     private readonly tell: (streamId?: string) => void,
   ) {
-    this.#connecting = this.#connect();
+    this.#running = this.#run();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#cancelTimer?.();
-    await this.#connecting;
-    this.#giveUp();
+    this.#connection?.destroy();
+    this.#endPause?.();
+    await this.#running;
   }
 
-  async #connect(): Promise<void> {
-    let connection: CheckedOutConnection | undefined;
+  async #run(): Promise<void> {
+    const { clock } = this.context;
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
+      if (await this.#listen()) pauseMs = FIRST_PAUSE_MS;
+      // Instances that have lost the same server do not come back all at once.
+      await this.#pause(pauseMs * (0.5 + (clock.random?.() ?? Math.random()) / 2));
+    }
+  }
+
+  /** Listens until the connection is lost. @returns whether it ever heard anything */
+  async #listen(): Promise<boolean> {
+    let isListening = false;
     try {
-      connection = await this.client.connect();
-      const { connection: driver } = connection;
-      driver.on('notification', ({ channel, payload = '' }) => {
+      const connection = await this.client.connect();
+      this.#connection = connection;
+      connection.connection.on('notification', ({ channel, payload = '' }) => {
         if (channel === this.channel) this.#hear(payload);
       });
-      driver.on('end', () => this.#reconnect(connection));
-      await connection.run(LISTEN_TO(this.channel));
-      this.#connection = connection;
-      this.#retryMs = FIRST_RETRY_MS;
+      connection.connection.on('end', () => {
+        if (connection === this.#connection) this.#endPause?.();
+      });
+      await this.#ask({ text: `LISTEN "${this.channel}"`, values: [], answer: () => undefined });
+      isListening = true;
       this.#say();
-      this.#beat(connection);
+      for (;;) {
+        await this.#pause(HEARTBEAT_MS);
+        // A connection to a server that has vanished looks like one on which nothing is said.
+        await this.#ask({ text: 'SELECT 1', values: [], answer: () => undefined });
+      }
     } catch {
-      connection?.destroy();
-      this.#retryLater();
+      this.#connection?.destroy();
+      this.#connection = undefined;
     }
+    return isListening;
+  }
+
+  /** @throws when there is no answer within a heartbeat */
+  async #ask(query: Query<void>): Promise<void> {
+    const connection = this.#connection!;
+    if (this.#isClosed) connection.destroy();
+    const cancelTimer = this.context.clock.setTimer(() => connection.destroy(), HEARTBEAT_MS, { background: true });
+    await connection.run(query).finally(cancelTimer);
   }
 
   #hear(payload: string): void {
@@ -78,40 +94,15 @@ export class AppendListener {
     if (!this.#isClosed) this.tell(streamId);
   }
 
-  /** A connection to a server that has vanished looks like one on which nothing is said. */
-  #beat(connection: CheckedOutConnection): void {
-    this.#later(HEARTBEAT_MS, async () => {
-      this.#later(HEARTBEAT_MS, async () => this.#reconnect(connection));
-      try {
-        await connection.run(ARE_YOU_THERE);
-        if (connection === this.#connection) this.#beat(connection);
-      } catch {
-        this.#reconnect(connection);
-      }
-    });
-  }
-
-  #reconnect(lost: CheckedOutConnection | undefined): void {
-    if (lost === undefined || lost !== this.#connection) return;
-    this.#giveUp();
-    this.#retryLater();
-  }
-
-  #giveUp(): void {
-    this.#connection?.destroy();
-    this.#connection = undefined;
-  }
-
-  #retryLater(): void {
-    const chance = this.context.clock.random?.() ?? Math.random();
-    this.#later(this.#retryMs * (0.5 + chance / 2), () => (this.#connecting = this.#connect()));
-    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
-  }
-
-  /** One timer at a time. */
-  #later(delayMs: number, act: () => Promise<void>): void {
-    this.#cancelTimer?.();
+  async #pause(delayMs: number): Promise<void> {
     if (this.#isClosed) return;
-    this.#cancelTimer = this.context.clock.setTimer(() => void act(), delayMs, { background: true });
+    await new Promise<void>((resolve) => {
+      const cancelTimer = this.context.clock.setTimer(resolve, delayMs, { background: true });
+      this.#endPause = () => {
+        cancelTimer();
+        resolve();
+      };
+    });
+    this.#endPause = undefined;
   }
 }

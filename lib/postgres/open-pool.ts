@@ -6,8 +6,8 @@ import type { CheckedPostgresEngineOptions } from './postgres-engine-options.js'
 export async function openPool({ source, maxConnections }: CheckedPostgresEngineOptions): Promise<PostgresPool> {
   if ('pool' in source) return source.pool;
   const { Pool } = await loadDriver();
-  // A server that has vanished without a word would otherwise be waited for until the system gives up, which takes minutes.
-  const patience = { keepAlive: true, keepAliveInitialDelayMillis: 10_000, connectionTimeoutMillis: 10_000 };
+  // A server that has vanished without a word would otherwise be waited for until the system gives up, which takes a quarter of an hour.
+  const patience = { connectionTimeoutMillis: 10_000, query_timeout: 60_000 };
   return new Pool({ connectionString: source.connectionString, max: maxConnections, ...patience });
 }
 

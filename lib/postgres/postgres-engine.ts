@@ -97,7 +97,7 @@ class PostgresEngine implements StorageEngine {
       now: clock.now(),
       maxEventsPerStream,
       maxStreams,
-      notify: this.#announcer?.next(),
+      announcement: this.#announcer?.next(),
     }));
   }
 

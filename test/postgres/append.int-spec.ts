@@ -52,7 +52,7 @@ describe('appends that come together', () => {
     ]);
 
     expect(
-      outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'kept' : (outcome.reason as Error))),
+      outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'kept' : (outcome.reason as unknown))),
     ).toMatchObject([
       'kept',
       { code: 'STREAM_LIMIT_REACHED', limit: 'maxEventsPerStream' },
@@ -156,7 +156,9 @@ it('writes no dead rows, so that an old transaction slows nobody down', async ()
     [schema],
   );
 
-  const changed = Object.fromEntries(rows.map(({ relname, changed }) => [String(relname), Number(changed)]));
-  expect(changed.events + changed.streams).toBe(0);
-  expect(changed.log).toBeLessThanOrEqual(5);
+  const changed = new Map(rows.map(({ relname, changed }) => [relname, Number(changed)]));
+  expect(changed.get('events')).toBe(0);
+  expect(changed.get('streams')).toBe(0);
+  // Once for each stream.
+  expect(changed.get('log')).toBeLessThanOrEqual(5);
 });

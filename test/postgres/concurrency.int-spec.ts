@@ -98,7 +98,11 @@ describe('appends in transactions that stay open, and may be undone', () => {
         const streamId = `s-${random.below(4)}`;
         const request = { streamId, events: [event], expectedRevision: 'any', recordedSince: -Infinity } as const;
         const limits = { maxEventsPerStream: Infinity, maxStreams: Infinity };
-        const { text, values } = append(`"${schema}"`, [request], { now: Date.now(), ...limits, notify: undefined });
+        const { text, values } = append(`"${schema}"`, [request], {
+          now: Date.now(),
+          ...limits,
+          announcement: undefined,
+        });
         await client.query(text, values as unknown[]);
         await client.query('SELECT pg_sleep($1)', [random.below(5) / 1_000]);
         const isKept = random.below(10) > 0;

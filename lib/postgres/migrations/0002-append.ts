@@ -100,9 +100,10 @@ export const append = (schema: string): string => `
     -- Null for no limit.
     max_events bigint,
     max_streams bigint,
-    -- Whom to tell; null for nobody.
+    -- Whom to tell, null for nobody; and how many streams are named at most.
     channel text,
     sender text,
+    most_streams_named int,
     OUT outcomes int[],
     -- For each batch: the position and the global position before its first event.
     OUT revisions bigint[],
@@ -232,7 +233,7 @@ export const append = (schema: string): string => `
     END IF;
     IF channel IS NULL THEN
       RETURN;
-    ELSIF cardinality(stream_ids) > 16 THEN
+    ELSIF cardinality(stream_ids) > most_streams_named THEN
       PERFORM pg_notify(channel, sender);
     ELSE
       PERFORM pg_notify(channel, sender || ' ' || stream_ids[n])

@@ -2,6 +2,7 @@ import { StorageFailedError, StreamLimitReachedError, WrongExpectedRevisionError
 import { createEventId } from '../../store/event-id.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../store/expected-revision.js';
 import type { AppendAnswer, AppendRequest } from '../../store/storage-engine.js';
+import type { Announcement } from '../append-announcer.js';
 import type { Query, Row } from '../postgres-client.js';
 import { integerOrNull, integersOf, timeOrNull } from './integers.js';
 
@@ -12,8 +13,8 @@ export interface CommitSettings {
   /** Infinity for no limit. */
   readonly maxEventsPerStream: number;
   readonly maxStreams: number;
-  /** Whom to tell, and in whose name; undefined for nobody. */
-  readonly notify: { readonly channel: string; readonly sender: string } | undefined;
+  /** What to tell other instances; undefined for nothing. */
+  readonly announcement: Announcement | undefined;
 }
 
 /** What became of a batch: it was kept, or why not, or it is to be asked again, because it repeats one beside it. */
@@ -32,14 +33,14 @@ export function append(
   requests: readonly AppendRequest[],
   settings: CommitSettings,
 ): Query<readonly AppendOutcome[]> {
-  const { now, maxEventsPerStream, maxStreams, notify } = settings;
+  const { now, maxEventsPerStream, maxStreams, announcement } = settings;
   const { streamIds, batches, events } = columnsOf(requests, now);
   const retainedSince = requests.reduce((latest, { recordedSince }) => Math.max(latest, recordedSince), -Infinity);
   return {
     writes: true,
     isPrepared: true,
     text: `SELECT outcomes, revisions, heads
-      FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+      FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
     values: [
       streamIds,
       batches.streams,
@@ -56,8 +57,9 @@ export function append(
       timeOrNull(retainedSince),
       integerOrNull(maxEventsPerStream),
       integerOrNull(maxStreams),
-      notify?.channel ?? null,
-      notify?.sender ?? null,
+      announcement?.channel ?? null,
+      announcement?.sender ?? null,
+      announcement?.mostStreams ?? null,
     ],
     answer: (rows) => outcomesOf(rows, requests, settings),
   };
