@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { StorageFailedError } from '../store/errors.js';
 import { isConnectionLost, isPlanLost, toStoreError } from './postgres-errors.js';
+import { Turns } from './turns.js';
 
 /** The part of a `pg` pool that this engine uses. */
 export interface PostgresPool {
@@ -50,6 +51,15 @@ export interface Query<Answer> {
 /** Leaves every value as text: what an application told `pg` to make of its types is for its own queries. */
 const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
+interface PostgresClientOptions {
+  /** What is reached by it, in words. */
+  readonly storage: string;
+  /** Whether the pool is its own, and to be ended with it. */
+  readonly endsPool: boolean;
+  /** How many transactions may be open at a time. */
+  readonly mostTransactions: number;
+}
+
 /**
  * Runs statements on connections of a pool, and turns what fails into errors of the store.
  *
@@ -58,12 +68,13 @@ const AS_TEXT = { getTypeParser: () => (text: string) => text };
  */
 export class PostgresClient {
   readonly #names = new StatementNames();
+  readonly #transactions: Turns;
 
   constructor(
-    readonly pool: PostgresPool,
-    /** For error messages. */
-    readonly storage: string,
+    private readonly pool: PostgresPool,
+    private readonly options: PostgresClientOptions,
   ) {
+    this.#transactions = new Turns(options.mostTransactions);
     pool.on('error', ignore);
   }
 
@@ -78,6 +89,15 @@ export class PostgresClient {
 
   /** Runs `work` in a transaction, which is kept when its promise is fulfilled. */
   async transaction<T>(work: (connection: CheckedOutConnection) => Promise<T>): Promise<T> {
+    await this.#transactions.take();
+    try {
+      return await this.#transact(work);
+    } finally {
+      this.#transactions.giveBack();
+    }
+  }
+
+  async #transact<T>(work: (connection: CheckedOutConnection) => Promise<T>): Promise<T> {
     const connection = await this.connect();
     try {
       await connection.begin();
@@ -94,17 +114,18 @@ export class PostgresClient {
 
   /** Takes a connection out of the pool; to be released. */
   async connect(): Promise<CheckedOutConnection> {
+    const { storage } = this.options;
     try {
-      return new CheckedOutConnection(await this.pool.connect(), this.storage, this.#names);
+      return new CheckedOutConnection(await this.pool.connect(), storage, this.#names);
     } catch (error) {
-      throw toStoreError(error, this.storage, false);
+      throw toStoreError(error, storage, false);
     }
   }
 
-  /** Leaves the pool as it was; or ends it, if it is our own. */
-  async close(isOurs: boolean): Promise<void> {
+  /** Leaves the pool as it was; or ends it, if it is its own. */
+  async close(): Promise<void> {
     // Connections that are being closed may still fail, and say so after the pool has ended.
-    if (isOurs) await this.pool.end();
+    if (this.options.endsPool) await this.pool.end();
     else this.pool.removeListener('error', ignore);
   }
 }

@@ -6,14 +6,14 @@ import type { PostgresPool } from './postgres-client.js';
 export interface PostgresEngineOptions {
   /**
    * A pool of `pg` that the application has made, and ends. The store takes one connection of it for as long as it is open,
-   * unless `listen` is false, and one for each call that is under way.
+   * unless `listen` is false, and one for each call and transaction that is under way. It has to have at least 3.
    */
   readonly pool?: PostgresPool;
 
   /** Where the database is, such as `postgres://user:password@host/database`: the store makes a pool of its own. */
   readonly connectionString?: string;
 
-  /** How many connections a pool of the store's own has at most; at least 2. Default 10. */
+  /** How many connections a pool of the store's own has at most; at least 3. Default 10. */
   readonly maxConnections?: number;
 
   /**
@@ -28,6 +28,9 @@ export interface PostgresEngineOptions {
    */
   readonly listen?: boolean;
 }
+
+/** One listens, one is in a transaction, and one is for what is called within that. */
+const LEAST_CONNECTIONS = 3;
 
 /** The value of every option that was left out, except `pool` and `connectionString`. */
 export const DEFAULT_POSTGRES_ENGINE_OPTIONS = Object.freeze({
@@ -53,8 +56,8 @@ export function checkPostgresEngineOptions(options: PostgresEngineOptions): Chec
     schema = DEFAULT_POSTGRES_ENGINE_OPTIONS.schema,
     listen = DEFAULT_POSTGRES_ENGINE_OPTIONS.listen,
   } = options;
-  if (!Number.isSafeInteger(maxConnections) || maxConnections < 2) {
-    throw new ValidationError('postgresEngine.maxConnections', `${shown(maxConnections)} is no whole number above 1.`);
+  if (!Number.isSafeInteger(maxConnections) || maxConnections < LEAST_CONNECTIONS) {
+    throw new ValidationError('postgresEngine.maxConnections', `${shown(maxConnections)} is no whole number above 2.`);
   }
   if (typeof schema !== 'string' || !/^[A-Za-z_][A-Za-z0-9_-]{0,47}$/.test(schema) || schema.startsWith('pg_')) {
     throw new ValidationError(
@@ -65,10 +68,10 @@ export function checkPostgresEngineOptions(options: PostgresEngineOptions): Chec
   if (typeof listen !== 'boolean') {
     throw new ValidationError('postgresEngine.listen', `${shown(listen)} is neither true nor false.`);
   }
-  return { source: toSource(options, listen), maxConnections, schema, listen };
+  return { source: toSource(options), maxConnections, schema, listen };
 }
 
-function toSource(options: PostgresEngineOptions, listen: boolean): CheckedPostgresEngineOptions['source'] {
+function toSource(options: PostgresEngineOptions): CheckedPostgresEngineOptions['source'] {
   const { pool, connectionString, maxConnections } = options;
   if ((pool === undefined) === (connectionString === undefined)) {
     throw new ValidationError('postgresEngine', 'give either a pool of pg or a connectionString.');
@@ -80,10 +83,10 @@ function toSource(options: PostgresEngineOptions, listen: boolean): CheckedPostg
   if (maxConnections !== undefined) {
     throw new ValidationError('postgresEngine.maxConnections', 'the pool has its own "max": leave this one out.');
   }
-  if (listen && (pool.options?.max ?? Infinity) < 2) {
+  if ((pool.options?.max ?? Infinity) < LEAST_CONNECTIONS) {
     throw new ValidationError(
       'postgresEngine.pool',
-      'one of its connections listens: give it at least 2, or set listen: false.',
+      `its "max" is ${pool.options?.max}: give it at least 3 connections.`,
     );
   }
   return { pool };

@@ -27,8 +27,8 @@ import { AppendAnnouncer } from './append-announcer.js';
 import { AppendListener } from './append-listener.js';
 import { AppendQueue } from './append-queue.js';
 import { migrate } from './migrations/migrate.js';
-import { openPool } from './open-pool.js';
-import { PostgresClient } from './postgres-client.js';
+import { openClient } from './open-client.js';
+import type { PostgresClient, Query } from './postgres-client.js';
 import {
   checkPostgresEngineOptions,
   type CheckedPostgresEngineOptions,
@@ -62,10 +62,10 @@ class PostgresEngine implements StorageEngine {
   readonly #channel: string;
   /** Tells what this engine has said from what others say. */
   readonly #sender = randomBytes(6).toString('base64url');
-  #client!: PostgresClient;
-  #queue!: AppendQueue;
-  #announcer: AppendAnnouncer | undefined;
   #context: EngineContext | undefined;
+  #client: PostgresClient | undefined;
+  #queue: AppendQueue | undefined;
+  #announcer: AppendAnnouncer | undefined;
   readonly #listeners = new Set<AppendListener>();
 
   constructor(private readonly options: CheckedPostgresEngineOptions) {
@@ -82,90 +82,86 @@ class PostgresEngine implements StorageEngine {
     }
     this.#context = context;
     try {
-      this.#client = new PostgresClient(await openPool(this.options), `PostgreSQL of store "${context.storeName}"`);
-      await checkServer(this.#client, context);
-      await migrate(this.#client, this.#schema);
+      const client = await openClient(this.options, `PostgreSQL of store "${context.storeName}"`);
+      this.#client = client;
+      await checkServer(client, context);
+      await migrate(client, this.#schema);
+      const { clock, maxEventsPerStream, maxStreams } = context;
+      if (this.options.listen) this.#announcer = new AppendAnnouncer(client, this.#channel, this.#sender, context);
+      this.#queue = new AppendQueue(client, this.#schema, () => ({
+        now: clock.now(),
+        maxEventsPerStream,
+        maxStreams,
+        announcement: this.#announcer?.next(),
+      }));
     } catch (error) {
-      await this.#giveBack();
+      await this.close();
       throw error;
     }
-    const { clock, maxEventsPerStream, maxStreams } = context;
-    if (this.options.listen) {
-      this.#announcer = new AppendAnnouncer(this.#client, this.#channel, this.#sender, context);
-    }
-    this.#queue = new AppendQueue(this.#client, this.#schema, () => ({
-      now: clock.now(),
-      maxEventsPerStream,
-      maxStreams,
-      announcement: this.#announcer?.next(),
-    }));
   }
 
   async close(): Promise<void> {
     this.#announcer?.close();
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
-    await this.#giveBack();
-  }
-
-  async #giveBack(): Promise<void> {
+    await this.#client?.close();
+    this.#client = undefined;
     this.#context = undefined;
-    await this.#client?.close('connectionString' in this.options.source);
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
-    return this.#queue.append(request);
+    return this.#queue!.append(request);
   }
 
   readStream(request: ReadStreamRequest): Promise<StreamPage> {
-    return this.#client.run(readStream(this.#schema, request));
+    return this.#run(readStream(this.#schema, request));
   }
 
   readAll(request: ReadAllRequest): Promise<LogPage> {
-    return this.#client.run(readAll(this.#schema, request));
+    return this.#run(readAll(this.#schema, request));
   }
 
   readTimeRange(request: ReadTimeRangeRequest): Promise<TimeRangePage> {
-    return this.#client.run(readTimeRange(this.#schema, request));
+    return this.#run(readTimeRange(this.#schema, request));
   }
 
   listStreams(request: ListStreamsRequest): Promise<StreamInfo[]> {
-    return this.#client.run(listStreams(this.#schema, request));
+    return this.#run(listStreams(this.#schema, request));
   }
 
   trim(request: TrimRequest): Promise<number> {
-    return this.#client.run(trim(this.#schema, request));
+    return this.#run(trim(this.#schema, request));
   }
 
   loadCheckpoint(name: string): Promise<Checkpoint | undefined> {
-    return this.#client.run(loadCheckpoint(this.#schema, name));
+    return this.#run(loadCheckpoint(this.#schema, name));
   }
 
   saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
-    return this.#client.run(saveCheckpoint(this.#schema, name, checkpoint, lease));
+    return this.#run(saveCheckpoint(this.#schema, name, checkpoint, lease));
   }
 
   listCheckpoints(): Promise<NamedCheckpoint[]> {
-    return this.#client.run(listCheckpoints(this.#schema));
+    return this.#run(listCheckpoints(this.#schema));
   }
 
   removeCheckpoint(name: string): Promise<void> {
-    return this.#client.run(removeCheckpoint(this.#schema, name));
+    return this.#run(removeCheckpoint(this.#schema, name));
   }
 
   acquireLease(request: LeaseRequest): Promise<Lease | undefined> {
-    return this.#client.run(acquireLease(this.#schema, request));
+    return this.#run(acquireLease(this.#schema, request));
   }
 
   releaseLease(lease: Lease): Promise<void> {
-    return this.#client.run(releaseLease(this.#schema, lease));
+    return this.#run(releaseLease(this.#schema, lease));
   }
 
   listLeases(prefix: string): Promise<Lease[]> {
-    return this.#client.run(listLeases(this.#schema, prefix));
+    return this.#run(listLeases(this.#schema, prefix));
   }
 
   transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
-    return this.#client.transaction((connection) =>
+    return this.#client!.transaction((connection) =>
       work({
         client: connection.connection,
         saveCheckpoint: (name, checkpoint, lease) =>
@@ -175,14 +171,18 @@ class PostgresEngine implements StorageEngine {
   }
 
   async usage(retained: Retained): Promise<EngineUsage> {
-    return { ...(await this.#client.run(usage(this.#schema, retained))), bytes: 0 };
+    return { ...(await this.#run(usage(this.#schema, retained))), bytes: 0 };
   }
 
   /** Without LISTEN there is nothing to hear, and the store looks for news by itself. */
   onAppended(tell: (streamId?: string) => void): () => void {
     if (!this.options.listen) return () => undefined;
-    const listener = new AppendListener(this.#client, this.#channel, this.#sender, this.#context!, tell);
+    const listener = new AppendListener(this.#client!, this.#channel, this.#sender, this.#context!, tell);
     this.#listeners.add(listener);
     return () => void listener.close().then(() => this.#listeners.delete(listener));
+  }
+
+  #run<Answer>(query: Query<Answer>): Promise<Answer> {
+    return this.#client!.run(query);
   }
 }

@@ -13,8 +13,8 @@ const LOST_IN_WORDS =
 export function isConnectionLost(error: unknown): boolean {
   const { code, message = '', syscall } = error as { code?: string; message?: string; syscall?: string };
   if (code === undefined) return LOST_IN_WORDS.test(message);
-  // The codes of Node, such as ECONNRESET, come with the system call that failed, or begin so.
-  return CONNECTION_LOST.test(code) || syscall !== undefined || /^E[A-Z]/.test(code);
+  // The system's codes, such as ECONNRESET, come with the call that failed, or begin so; ERR_… is Node's own.
+  return CONNECTION_LOST.test(code) || syscall !== undefined || /^E(?!RR_)[A-Z]/.test(code);
 }
 
 /** Whether a prepared statement was not run, because the server does not know it, or not any more. */

@@ -359,11 +359,20 @@ export const ASKING_STEPS = [
   readingTimes,
   listing,
   describing,
-  advancing,
   jumping,
   sweeping,
   closing,
 ];
 
-/** All steps. Subscriptions are expected to have what they want a few turns of the event loop later. */
-export const STEPS = [...ASKING_STEPS, subscribing, subscribing, pumping, pumping, pumping, pumping, unsubscribing];
+/** All steps. Subscriptions and sweeps in the background are expected to be done a few turns of the event loop later. */
+export const STEPS = [
+  ...ASKING_STEPS,
+  advancing,
+  subscribing,
+  subscribing,
+  pumping,
+  pumping,
+  pumping,
+  pumping,
+  unsubscribing,
+];

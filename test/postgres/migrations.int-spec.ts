@@ -8,7 +8,7 @@ const { server, openStore } = usePostgres();
 it('lets twenty instances start at once on an empty database', async () => {
   const schema = server().newSchema();
 
-  const stores = await Promise.all(Array.from({ length: 20 }, () => openStore({ schema, maxConnections: 2 })));
+  const stores = await Promise.all(Array.from({ length: 20 }, () => openStore({ schema, maxConnections: 3 })));
 
   await Promise.all(stores.map((store, index) => store.append('a', numbered(index, index))));
   expect(await stores[7].readStream('a')).toHaveLength(20);

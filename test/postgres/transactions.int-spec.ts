@@ -81,6 +81,25 @@ it('does not call it kept when the work swallowed the failure of a statement', a
   await engine.close();
 });
 
+it('leaves connections for what is called within', async () => {
+  const schema = server().newSchema();
+  const options = { connectionString: server().url, schema, maxConnections: 3 };
+  const engine = await openBareEngine(postgresEngine(options));
+  const event = { id: undefined, type: 't', data: '1', metadata: '', timestamp: undefined };
+
+  await Promise.all(
+    Array.from({ length: 10 }, (_, index) =>
+      engine.transact!(async () => {
+        await engine.append({ streamId: 'a', events: [event], expectedRevision: 'any', recordedSince: -Infinity });
+        await engine.saveCheckpoint(`c-${index}`, CHECKPOINT);
+      }),
+    ),
+  );
+
+  expect(await engine.listCheckpoints()).toHaveLength(10);
+  await engine.close();
+});
+
 it('gives the connection back in any case', async () => {
   const { engine, insert } = await openWithTable();
   for (let round = 0; round < 15; round++) {

@@ -35,7 +35,9 @@ export function readStream(schema: string, request: ReadStreamRequest): Query<St
         AND ${typeCondition(types, parameters)}
       ORDER BY e.position ${order} LIMIT ${parameters.add(most)}
     ) AS page ON true`;
-  return { isPrepared: true, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
+  // With types, how much is to be looked at depends on which: a plan for any of them would look at too much.
+  const isPrepared = types === undefined;
+  return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
 }
 
 /** The position of the last event of stream `s`, whose last one is `last`, that was removed or has expired. */
