@@ -1,6 +1,12 @@
 import type { Checkpoint } from '../store/checkpoint.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { HandlerFailedError, HandlerStoppedError, LeaseLostError, ValidationError } from '../store/errors.js';
+import {
+  HandlerFailedError,
+  HandlerStoppedError,
+  LeaseLostError,
+  StorageUnavailableError,
+  ValidationError,
+} from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import { checkTarget } from '../store/subscription-target.js';
@@ -21,8 +27,8 @@ const EVENTS_WAITING_PER_PLACE = 16;
 const MOST_EVENTS_AHEAD = 4_096;
 /** How long after a dead letter has expired its parked stream may go on waiting. */
 const ORPHAN_CHECK_MS = 60_000;
-/** How long to wait when the count of an attempt could not be saved. */
-const COUNT_AGAIN_AFTER_MS = 1_000;
+/** How long to wait when the storage was not available, or did not keep the count of an attempt. */
+const ASK_AGAIN_AFTER_MS = 1_000;
 
 /** What a consumer is made of. */
 export interface ConsumerParts {
@@ -109,7 +115,7 @@ export class EventConsumer implements Consumer {
     this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle, () => this.#mayBegin);
     const types = typeof target === 'string' ? undefined : target.types;
     this.#parked = new ParkedStreams(
-      (streamId, after) => store.readStream(streamId, after, { limit: 100, types }),
+      (streamId, after) => this.#patiently(() => store.readStream(streamId, after, { limit: 100, types })),
       (event) => this.#dealLater(event),
       () => this.#keeper?.changed(),
     );
@@ -166,14 +172,18 @@ export class EventConsumer implements Consumer {
     await this.#subscribe(checkpoint?.position ?? from, checkpoint !== undefined);
     this.#isMarkedRunning = true;
     await this.#keeper?.flush();
-    void this.#watchLetters();
   }
 
   start(): void {
     if (this.#state !== 'starting') return;
+    this.#goOn();
+  }
+
+  #goOn(): void {
     this.#state = 'running';
     this.#loop = this.#run();
     this.#releaseOrphans();
+    void this.#watchLetters();
   }
 
   async settled(): Promise<void> {
@@ -218,9 +228,7 @@ export class EventConsumer implements Consumer {
     await this.#subscribe(this.#progress.position, true);
     if (this.#resumption !== call) return;
     this.#attempts.resume();
-    this.#state = 'running';
-    this.#loop = this.#run();
-    this.#releaseOrphans();
+    this.#goOn();
   }
 
   /**
@@ -496,7 +504,7 @@ export class EventConsumer implements Consumer {
         if (error instanceof LeaseLostError) throw new Interrupted();
         this.#reportUnsaved('could not count an attempt, and tries again', error);
       }
-      await this.#attempts.pause(COUNT_AGAIN_AFTER_MS);
+      await this.#attempts.pause(ASK_AGAIN_AFTER_MS);
     }
   }
 
@@ -511,8 +519,10 @@ export class EventConsumer implements Consumer {
     const what = `failed ${attempts} times on event ${event.id}, at position ${event.position} of stream "${event.streamId}"`;
     const { onFailure: policy } = options;
     const isParked = policy === 'park-stream';
-    if (isParked || policy === 'dead-letter')
-      await deadLetters.add({ subscription: name, event, error: failure, attempts, isParked });
+    if (isParked || policy === 'dead-letter') {
+      const letter = { subscription: name, event, error: failure, attempts, isParked };
+      await this.#patiently(() => deadLetters.add(letter));
+    }
     store.metricsCollector.onHandlerGaveUp?.({ store: store.name, handler: name, policy });
     if (policy === 'stop') throw failure;
     if (policy === 'skip') {
@@ -521,6 +531,19 @@ export class EventConsumer implements Consumer {
     }
     this.#report(`${what}; the event is a dead letter now${isParked ? ', and its stream waits' : ''}`, failure);
     return isParked;
+  }
+
+  /** Asks again while the storage is not available. @throws {Interrupted} when the consumer was stopped meanwhile */
+  async #patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof StorageUnavailableError)) throw error;
+        this.#report('waits for its storage', error);
+      }
+      await this.#attempts.pause(ASK_AGAIN_AFTER_MS);
+    }
   }
 
   #halt(why: string, error: unknown): void {
@@ -537,7 +560,7 @@ export class EventConsumer implements Consumer {
     this.#cancelOrphanCheck?.();
     this.#cancelOrphanCheck = undefined;
     await this.#subscription?.close();
-    if (this.#hasEnded) await this.#letterChanges?.close();
+    await this.#letterChanges?.close();
     this.#waiting.length = 0;
     this.#tellChange();
     await this.#loop;
@@ -563,7 +586,7 @@ export class EventConsumer implements Consumer {
     const parking = this.#parked.parkingOf(streamId);
     if (!parking) return;
     try {
-      const letters = await this.#parts.deadLetters.list(this.name);
+      const letters = await this.#patiently(() => this.#parts.deadLetters.list(this.name));
       if (letters.some(({ isParked, event }) => isParked && event.streamId === streamId)) return;
       await this.#noteExpiredBehind(streamId);
       // Parked anew meanwhile, for a letter that was not asked about; who ends that one releases it.
@@ -602,20 +625,26 @@ export class EventConsumer implements Consumer {
     const { clock } = this.#parts.store;
     this.#cancelOrphanCheck = clock.setTimer(() => this.#releaseOrphans(), ORPHAN_CHECK_MS, { background: true });
     this.#onRequest(async () => {
-      const letters = await this.#parts.deadLetters.list(this.name);
+      const letters = await this.#patiently(() => this.#parts.deadLetters.list(this.name));
       const waiting = new Set(letters.filter(({ isParked }) => isParked).map(({ event }) => event.streamId));
       const orphans = this.#parked.list().filter(({ streamId }) => !waiting.has(streamId));
       await Promise.all(orphans.map(({ streamId }) => this.#release(streamId)));
-    }).catch((error: unknown) => this.#report('could not look for the dead letters of parked streams', error));
+    }).catch((error: unknown) => {
+      if (!(error instanceof Interrupted))
+        this.#halt('it could not look for the dead letters of parked streams', error);
+    });
   }
 
   /** Goes on with a parked stream when its dead letter was retried or discarded in a process that does not run the handler. */
   async #watchLetters(): Promise<void> {
     const { tenure, options, deadLetters } = this.#parts;
     if (!tenure || options.onFailure !== 'park-stream') return;
-    this.#letterChanges = deadLetters.endings(this.name);
+    const changes = (this.#letterChanges = deadLetters.endings(this.name));
     try {
-      for await (const ended of this.#letterChanges.batches()) if (ended.length > 0) this.#releaseOrphans();
+      // From here on none is missed, and those before can be seen.
+      await changes.lag();
+      this.#releaseOrphans();
+      for await (const ended of changes.batches()) if (ended.length > 0) this.#releaseOrphans();
     } catch (error) {
       this.#halt('its dead letters could not be read', error);
     }

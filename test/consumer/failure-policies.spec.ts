@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { HandlerTimeoutError } from 'nestjs-stream-store';
+import { HandlerTimeoutError, StorageUnavailableError } from 'nestjs-stream-store';
 import { until } from '../support/collect.js';
 import { rejectionOf } from '../support/events.js';
 import { Machine } from '../support/machine.js';
@@ -189,6 +189,28 @@ describe('with the policy dead-letter', () => {
 
     expect(handler.handled).toEqual(['a1', 'a3']);
     expect(await machine.deadLetterOf('a2')).toMatchObject({ error: { message: 'no a2' } });
+  });
+
+  it('an event that cannot be put aside while the storage is away is put aside when it is back', async () => {
+    const machine = await Machine.start();
+    const handler = new ScriptedHandler().fail('a2');
+    const consumer = await machine.run({ durable: 'd', retry: { attempts: 1 }, handle: handler.handle });
+    let isAway = true;
+    machine.around = (verb, ask, request) => {
+      const isLetter = verb === 'append' && (request as { streamId: string }).streamId.startsWith('$');
+      if (isAway && isLetter) throw new StorageUnavailableError('the server', false, new Error('it starts'));
+      return ask();
+    };
+
+    await machine.append('a1', 'a2', 'a3');
+    await machine.clock.advance(10_000);
+    expect([handler.begun, consumer.state]).toEqual([['a1', 'a2'], 'live']);
+    isAway = false;
+    await machine.clock.advance(1_000);
+    await consumer.settled();
+
+    expect(handler.handled).toEqual(['a1', 'a3']);
+    expect(await machine.deadEvents()).toEqual(['a2']);
   });
 
   it('what could not be put aside is put aside after a restart', async () => {
