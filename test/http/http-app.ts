@@ -95,7 +95,8 @@ function exchange(
   body?: string,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const saysLength = body !== undefined && headers['transfer-encoding'] === undefined;
+    const length = saysLength ? { 'content-length': Buffer.byteLength(body) } : {};
     const request = httpRequest({
       host: '127.0.0.1',
       port,

@@ -1,0 +1,167 @@
+import { describe, expect, it } from '@jest/globals';
+import { ForbiddenException, Injectable } from '@nestjs/common';
+import { OnStreamEvent, StreamSubscriptions, type RecordedEvent } from 'nestjs-stream-store';
+import type { AccessRule } from 'nestjs-stream-store/http';
+import { ManualClock } from '../support/manual-clock.js';
+import { RecordingNestLogger } from '../support/nest-app.js';
+import { ADAPTERS, startHttpApp, type HttpApp } from './http-app.js';
+import { SseClient } from './sse-client.js';
+
+const revoked = new Set<string>();
+
+/** Each tenant sees and writes what begins with its name; the one called `ops` sees all, and the store's own streams. */
+const byTenant: AccessRule = ({ headers }: { headers: Record<string, string> }) => {
+  const tenant = headers['x-tenant'];
+  if (tenant === undefined || revoked.has(tenant)) throw new ForbiddenException('Who are you?');
+  const isOps = tenant === 'ops';
+  const isOwn = (streamId: string): boolean => isOps || streamId.startsWith(`${tenant}-`);
+  return { canRead: isOwn, canWrite: isOwn, isOperator: isOps };
+};
+
+@Injectable()
+class Refusing {
+  @OnStreamEvent({ all: true }, { durable: 'refusing', retry: { attempts: 1 } })
+  refuse({ streamId }: RecordedEvent): void {
+    throw new Error(`no room for ${streamId}`);
+  }
+}
+
+const TENANTS = ['acme', 'globex'];
+const as = (tenant: string) => ({ 'x-tenant': tenant });
+
+describe.each(ADAPTERS)('on %s, with a rule of access', (adapter) => {
+  async function start(options = {}): Promise<HttpApp> {
+    revoked.clear();
+    const app = await startHttpApp(adapter, {
+      http: { access: byTenant },
+      providers: [Refusing],
+      logger: new RecordingNestLogger(),
+      ...options,
+    });
+    for (let index = 0; index < 30; index++) {
+      const tenant = TENANTS[index % 2];
+      const event = { type: `${tenant}.happened`, data: `secret of ${tenant}`, metadata: { tenant } };
+      await app.store.append(`${tenant}-${index % 6}`, event);
+    }
+    await app.app.get(StreamSubscriptions).whenSettled();
+    return app;
+  }
+
+  it('no endpoint shows one tenant a byte of the other', async () => {
+    const { get, post, send } = await start();
+
+    for (const [mine, theirs] of [TENANTS, [...TENANTS].reverse()]) {
+      const headers = as(mine);
+      const answers = [];
+      for (const path of [
+        '/streams',
+        '/streams?limit=2',
+        `/streams?prefix=${theirs}`,
+        `/streams/${mine}-${mine === 'acme' ? 0 : 1}`,
+        '/events',
+        '/events?direction=backward&limit=7',
+        '/events?from=2000-01-01',
+        '/events?streams=*',
+        `/events?streams=*${theirs.slice(1)}*`,
+        '/events?limit=1',
+        '/dead-letters',
+        '/dead-letters?subscription=refusing',
+      ]) {
+        answers.push(await get(path, headers));
+        answers.push(await get(path, { ...headers, accept: 'application/x-ndjson, application/json;q=0.5' }));
+        answers.push(
+          await get(path, { ...headers, accept: 'application/cloudevents-batch+json, application/json;q=0.5' }),
+        );
+      }
+      for (const { status, text } of answers) {
+        // The places that pages go on from are names too.
+        const shown = text.replace(/"next":"[^"]*"/, '');
+        expect([status, shown.includes(theirs)]).toEqual([200, false]);
+      }
+      const foreign = mine === 'acme' ? 'globex-1' : 'acme-0';
+      const refused = [
+        await get(`/streams/${foreign}`, headers),
+        await get(`/streams/${foreign}/events`, headers),
+        await get(`/streams/${foreign}/events/1`, headers),
+        await get(`/streams/${foreign}/events`, { ...headers, accept: 'text/event-stream' }),
+        await get(`/events?stream=${foreign}`, headers),
+        await get('/streams/$dead-letters-refusing/events', headers),
+        await get('/stats', headers),
+        await get('/subscriptions', headers),
+        await post(`/streams/${foreign}/events`, { type: 't' }, headers),
+        await post('/streams/unknown/events', { type: 't' }, headers),
+        await send('POST', '/snapshots', { headers }),
+        await send('DELETE', `/dead-letters/refusing:${mine === 'acme' ? 2 : 1}`, { headers }),
+        await send('POST', `/dead-letters/refusing:${mine === 'acme' ? 2 : 1}/retry`, { headers }),
+      ];
+      for (const { status, text } of refused) {
+        expect([status, text.includes(`secret of ${theirs}`)]).toEqual([403, false]);
+      }
+    }
+  });
+
+  it('a stream that is not there is refused like one that is', async () => {
+    const { get } = await start();
+
+    const [there, missing] = [await get('/streams/globex-1', as('acme')), await get('/streams/globex-x', as('acme'))];
+
+    expect(there.text.replace('globex-1', 'globex-x')).toBe(missing.text);
+  });
+
+  it('pages of a list have fewer entries, and go on all the same', async () => {
+    const { get } = await start();
+    const found: string[] = [];
+    for (let query: string | null = '?limit=4'; query !== null;) {
+      const { json } = await get(`/events${query}`, as('acme'));
+      found.push(...(json.events as unknown as RecordedEvent[]).map(({ streamId }) => streamId));
+      query = json.next;
+    }
+
+    expect(found).toHaveLength(15);
+    expect(found.every((streamId) => streamId.startsWith('acme-'))).toBe(true);
+  });
+
+  it('clients that follow the same events get each what they may see, and share no more', async () => {
+    const { url, store } = await start();
+    const [acme, globex, ops] = ['acme', 'globex', 'ops'].map((tenant) => new SseClient(`${url}/events`, as(tenant)));
+    await Promise.all([acme.received(15), globex.received(15), ops.received(30)]);
+
+    for (const tenant of TENANTS) await store.append(`${tenant}-new`, { type: 'new', data: `secret of ${tenant}` });
+    await Promise.all([acme.received(16), globex.received(16), ops.received(32)]);
+
+    expect([acme.text.includes('globex'), globex.text.includes('acme')]).toEqual([false, false]);
+    expect(ops.events.at(-1)).toMatchObject({ streamId: 'globex-new' });
+  });
+
+  it('gives the streams of the store itself only to those the rule gives them to', async () => {
+    const { get } = await start();
+
+    expect((await get('/streams/$dead-letters-refusing/events', as('ops'))).status).toBe(200);
+    expect((await get('/events?streams=$*', as('ops'))).text).toContain('dead-letter.added');
+    expect((await get('/events?streams=$*', as('acme'))).json.events).toEqual([]);
+  });
+
+  it('a live client is gone a minute after it was revoked, and does not come in again', async () => {
+    const clock = new ManualClock();
+    const { url, get } = await start({ store: { clock } });
+    const client = await new SseClient(`${url}/events`, as('acme')).received(15);
+
+    revoked.add('acme');
+    await clock.advance(60_000);
+    await client.ended();
+
+    const again = await get('/events', {
+      ...as('acme'),
+      accept: 'text/event-stream',
+      'last-event-id': client.lastEventId!,
+    });
+    expect(again.status).toBe(403);
+  });
+
+  it('a rule that answers nonsense lets nobody in', async () => {
+    const access = (() => ({ canRead: true })) as unknown as AccessRule;
+    const { get } = await startHttpApp(adapter, { http: { access }, logger: new RecordingNestLogger() });
+
+    expect((await get('/streams')).status).toBe(500);
+  });
+});
