@@ -20,6 +20,7 @@ import { EventAnswers } from './event-answers.js';
 import {
   checkHttpOptions,
   checkHttpRoutes,
+  DEFAULT_EVENT_STORE_HTTP_OPTIONS,
   HTTP_MODULE,
   type CheckedHttpRoutes,
   type EventStoreHttpOptions,
@@ -32,10 +33,17 @@ import {
   type OPTIONS_TYPE,
 } from './event-store-http.module-definition.js';
 import { EventsController } from './events.controller.js';
-import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE, PAGE_FILES } from './http.tokens.js';
+import {
+  CHECKED_HTTP_OPTIONS,
+  CHECKED_HTTP_ROUTES,
+  DESCRIBED_ENDPOINTS,
+  HTTP_STORE,
+  PAGE_FILES,
+} from './http.tokens.js';
 import { LiveStreams } from './live/live-streams.js';
 import { OperationsController } from './operations.controller.js';
 import { OperationsWriteController } from './operations-write.controller.js';
+import { describeEndpoints } from './open-api.js';
 import { readPageFiles } from './page-files.js';
 import { ProblemDetailsFilter } from './problem-details.filter.js';
 import { StreamPageController } from './stream-page.controller.js';
@@ -97,6 +105,7 @@ function withRoutes(definition: DynamicModule, given: EventStoreHttpRoutes): Dyn
       useFactory: (store: EventStore | undefined) => store ?? refuseMissingStore(routes.store),
       inject: [{ token: getEventStoreToken(routes.store), optional: true }],
     },
+    { provide: DESCRIBED_ENDPOINTS, useFactory: describeEndpoints },
     EventAnswers,
     LiveStreams,
     ...(routes.page ? [{ provide: PAGE_FILES, useFactory: readPageFiles }] : []),
@@ -117,7 +126,10 @@ function controllersOf({ readOnly, page }: CheckedHttpRoutes): Type[] {
 
 /** The controller at the path of this import of the module, behind its guards. */
 function routed(controller: Type, { path, guards }: CheckedHttpRoutes): Type {
-  const Routed = { [controller.name]: class extends controller {} }[controller.name];
+  // OpenAPI makes the ids of operations from it, so it has to differ from path to path.
+  const name =
+    path === DEFAULT_EVENT_STORE_HTTP_OPTIONS.path ? controller.name : `${controller.name}_${path.replace(/\W/g, '_')}`;
+  const Routed = { [name]: class extends controller {} }[name];
   Controller(path)(Routed);
   UseFilters(new ProblemDetailsFilter())(Routed);
   UseGuards(...guards)(Routed);
