@@ -10,12 +10,21 @@ const STEP_TIMEOUT_MS = 180_000;
 
 // Nest 11 is CommonJS, and so are its users' Jest suites. Nest 12 is not, and Jest loads it in ESM mode only.
 const TARGETS = [
-  { nest: '11.2.10', testing: '11.2.6', emitter: '3.1.0', jest: 'commonjs', jestFlags: [] },
-  { nest: '12.5.1', testing: '12.1.1', emitter: '12.0.1', jest: 'module', jestFlags: ['--experimental-vm-modules'] },
+  { nest: '11.2.10', testing: '11.2.6', emitter: '3.1.0', terminus: '11.1.1', jest: 'commonjs', jestFlags: [] },
+  {
+    nest: '12.5.1',
+    testing: '12.1.1',
+    emitter: '12.0.1',
+    terminus: '12.1.0',
+    jest: 'module',
+    jestFlags: ['--experimental-vm-modules'],
+  },
 ];
 
 const { devDependencies } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8'));
 const SAME_AS_OURS = ['rxjs', 'reflect-metadata', 'jest', '@jest/globals', '@types/node'];
+
+const PEERS_LIKE_OURS = ['prom-client', '@opentelemetry/api'];
 
 const folder = mkdtempSync(join(tmpdir(), 'stream-store-smoke-'));
 let passed = 0;
@@ -32,7 +41,7 @@ try {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
-function smoke({ nest, testing, emitter, jest, jestFlags }, tarball) {
+function smoke({ nest, testing, emitter, terminus, jest, jestFlags }, tarball) {
   const home = join(folder, `nest-${nest}`);
   writePackage(home, { private: true });
   const packages = [`@nestjs/common@${nest}`, `@nestjs/core@${nest}`, `@nestjs/testing@${testing}`, tarball];
@@ -59,8 +68,11 @@ function smoke({ nest, testing, emitter, jest, jestFlags }, tarball) {
   }
 
   // Optional peers come only now: what was run before must not need them.
-  const install = npm(home, ['install', `@nestjs/event-emitter@${emitter}`]);
-  if (check(`Nest ${nest}: npm install of the optional peers`, install)) runProgram('subpaths');
+  const peers = [`@nestjs/event-emitter@${emitter}`, `@nestjs/terminus@${terminus}`];
+  peers.push(...PEERS_LIKE_OURS.map((name) => `${name}@${devDependencies[name]}`));
+  if (!check(`Nest ${nest}: npm install of the optional peers`, npm(home, ['install', ...peers]))) return;
+  runProgram('subpaths');
+  runProgram('operations');
 }
 
 function compile(name, cwd, type, sources) {
