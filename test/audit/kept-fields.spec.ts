@@ -79,7 +79,11 @@ describe('what is kept of a request', () => {
     }
     const deep: Record<string, unknown> = {};
     let inner = deep;
-    for (let level = 0; level < 50; level++) inner = (inner.in = {}) as Record<string, unknown>;
+    for (let level = 0; level < 50; level++) {
+      const next = {};
+      inner.in = next;
+      inner = next;
+    }
     const source = {
       date: new Date('2024-01-01T00:00:00Z'),
       notNumber: NaN,

@@ -108,7 +108,7 @@ describe('messages of a microservice', () => {
     const { entries, client } = await serve();
     const answer: unknown = await firstValueFrom(client.send('orders.refund', { amount: 20, note: 'secret' }));
     const refusal: unknown = await firstValueFrom(client.send('orders.refund', { amount: 200 })).catch(
-      (error) => error,
+      (error: unknown) => error,
     );
     await client.close();
 
