@@ -10,6 +10,7 @@ import type {
 import {
   ATTR_HANDLER_NAME,
   ATTR_HANDLER_POLICY,
+  ATTR_LEASE_CHANGE,
   ATTR_OPERATION,
   ATTR_STORE_NAME,
   ATTR_SUBSCRIPTION_NAME,
@@ -81,6 +82,14 @@ class EventMetrics implements MetricsCollector {
     this.#of.gaps.add(1, { [ATTR_STORE_NAME]: store, [ATTR_SUBSCRIPTION_NAME]: subscription });
   }
 
+  onLeaseChange({ store, handler, change }: Told<'onLeaseChange'>): void {
+    this.#of.leaseChanges.add(1, {
+      [ATTR_STORE_NAME]: store,
+      [ATTR_HANDLER_NAME]: handler,
+      [ATTR_LEASE_CHANGE]: change,
+    });
+  }
+
   onSnapshot({ store, outcome, durationMs }: SnapshotMeasurement): void {
     this.#of.snapshot.record(durationMs / 1_000, { [ATTR_STORE_NAME]: store, ...errorType(outcome) });
   }
@@ -138,6 +147,10 @@ function instrumentsOf(meter: Meter) {
     gaps: meter.createCounter('event_store.subscription.gaps', {
       description: 'How often retention removed events before a handler or another subscription had read them.',
       unit: '{gap}',
+    }),
+    leaseChanges: meter.createCounter('event_store.handler.lease_changes', {
+      description: 'How often this process gained the right to run a durable handler, released it, or lost it.',
+      unit: '{change}',
     }),
     snapshot: meter.createHistogram('event_store.snapshot.duration', seconds('How long snapshots take.')),
     backgroundFailures: meter.createCounter('event_store.background.failures', {

@@ -6,6 +6,7 @@ export const ATTR_HANDLER_NAME = 'event_store.handler.name';
 export const ATTR_HANDLER_ATTEMPT = 'event_store.handler.attempt';
 export const ATTR_HANDLER_STATE = 'event_store.handler.state';
 export const ATTR_HANDLER_POLICY = 'event_store.handler.policy';
+export const ATTR_LEASE_CHANGE = 'event_store.handler.lease_change';
 export const ATTR_SUBSCRIPTION_NAME = 'event_store.subscription.name';
 export const ATTR_OPERATION = 'event_store.operation';
 

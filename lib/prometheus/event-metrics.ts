@@ -41,6 +41,10 @@ export class EventMetrics implements MetricsCollector {
     this.#of.gaps.inc(labels);
   }
 
+  onLeaseChange(labels: Told<'onLeaseChange'>): void {
+    this.#of.leaseChanges.inc(labels);
+  }
+
   onSnapshot({ store, outcome, durationMs }: SnapshotMeasurement): void {
     this.#of.snapshot.observe({ store, outcome }, durationMs / 1_000);
   }
@@ -95,6 +99,11 @@ function metricsOf(metrics: MetricSet) {
       'subscription_gaps_total',
       'How often retention removed events before a handler or another subscription had read them.',
       ['store', 'subscription'],
+    ),
+    leaseChanges: metrics.counter(
+      'handler_lease_changes_total',
+      'How often this process gained the right to run a durable handler, released it, or lost it.',
+      ['store', 'handler', 'change'],
     ),
     snapshot: metrics.histogram(
       'snapshot_duration_seconds',

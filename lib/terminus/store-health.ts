@@ -40,7 +40,7 @@ function problemOf(
   if (state === 'stopped') return 'has stopped after a failure';
   if (state === 'paused') return 'is paused';
   // Another instance runs it, and says how it is doing.
-  if ((state as string) === 'standby') return undefined;
+  if (state === 'standby') return undefined;
   if (stuckSince !== undefined && now - stuckSince >= stuckAfterMs)
     return `is behind and has not moved since ${isoTime(stuckSince)}`;
   return lag > maxLag ? `is more than ${maxLag} positions behind` : undefined;

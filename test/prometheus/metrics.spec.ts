@@ -17,6 +17,7 @@ import { Registry } from 'prom-client';
 import { aroundEngine } from '../support/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
 import { startApp } from '../support/nest-app.js';
+import { SharedMemory } from '../support/shared-memory-engine.js';
 import { Scrape } from './scrape.js';
 
 @Injectable()
@@ -137,6 +138,21 @@ describe('what happens', () => {
     expect(scrape.value('event_store_snapshot_duration_seconds_count', { store, outcome: 'UNKNOWN' })).toBe(1);
     expect(scrape.value('event_store_background_failures_total', { store, operation: 'snapshot' })).toBe(1);
     await app.close();
+  });
+
+  it('is counted when a durable handler comes to this process, and not to one on standby', async () => {
+    const clock = new ManualClock();
+    const memory = new SharedMemory(clock);
+    const first = await measuredApp({ engine: memory.engine(), clock });
+    const second = await measuredApp({ engine: memory.engine(), clock });
+    const standby = await Scrape.from(second.registry);
+    const running = await Scrape.from(first.registry);
+
+    const changes = 'event_store_handler_lease_changes_total';
+    const handler = { store, handler: 'billing' };
+    expect(standby.samples(changes)).toEqual([]);
+    expect(standby.value('event_store_handler_state', { ...handler, state: 'standby' })).toBe(1);
+    expect(running.value(changes, { ...handler, change: 'gained' })).toBe(1);
   });
 
   it('is measured from before the store opens, on all stores of the application', async () => {

@@ -20,6 +20,7 @@ import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
 import { aroundEngine } from '../support/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
 import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { SharedMemory } from '../support/shared-memory-engine.js';
 
 @Injectable()
 class Billing {
@@ -211,6 +212,19 @@ describe('readiness', () => {
 
     expect(paused.events).toMatchObject({ status: 'degraded', problems: ['handler "billing" is paused'] });
     expect(await ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('bears a handler that another instance runs', async () => {
+    const clock = new ManualClock();
+    const memory = new SharedMemory(clock);
+    await serve({}, { engine: memory.engine(), clock });
+    const { store, ready } = await serve({ details: true, maxLag: 0 }, { engine: memory.engine(), clock });
+    await store.append('order-1', { type: 't' });
+
+    expect((await ready()).events).toMatchObject({
+      status: 'up',
+      stores: [{ handlers: [{ name: 'billing', state: 'standby' }, {}] }],
+    });
   });
 
   it('is degraded when a handler is too far behind', async () => {
