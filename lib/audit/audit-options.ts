@@ -24,6 +24,11 @@ export interface AuditTrailOptions extends AuditedFields {
    * which the call began. Default `audit`: `audit-2024-01-31`.
    */
   readonly stream?: string | ((at: Date) => string);
+  /**
+   * Which calls of handlers without `@Audited` are left out; for handlers of other packages, which cannot be marked. Default
+   * none.
+   */
+  readonly skip?: (context: ExecutionContext) => boolean;
   /** Who makes the call. Default the `id` or `sub` of the request's `user`, which a guard may have set. */
   readonly actor?: (context: ExecutionContext) => unknown;
   /** Ties the record to logs and traces. Default the `x-request-id` header, the trace in `traceparent`, or a new id. */
@@ -47,6 +52,7 @@ export interface AuditTrailOptions extends AuditedFields {
 export interface CheckedAuditOptions extends Required<AuditedFields> {
   readonly store: string | undefined;
   readonly stream: string | ((at: Date) => string);
+  readonly skip: ((context: ExecutionContext) => boolean) | undefined;
   readonly actor: (context: ExecutionContext) => unknown;
   readonly correlationId: ((context: ExecutionContext) => string | undefined) | undefined;
   readonly redact: ((path: string, value: JsonValue) => JsonValue | undefined) | undefined;
@@ -58,7 +64,7 @@ export interface CheckedAuditOptions extends Required<AuditedFields> {
 export const AUDIT = 'AuditTrailModule';
 
 const FIELDS = ['params', 'query', 'body', 'headers'] as const;
-const OPTIONS = [...FIELDS, 'store', 'stream', 'actor', 'correlationId', 'redact', 'onFailure', 'hashChain'];
+const OPTIONS = [...FIELDS, 'store', 'stream', 'skip', 'actor', 'correlationId', 'redact', 'onFailure', 'hashChain'];
 
 /** Headers that say who somebody is to whoever reads them. */
 const NEVER_KEPT = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'x-api-key'];
@@ -69,6 +75,7 @@ export function checkAuditOptions(options: AuditTrailOptions = {}): CheckedAudit
   const {
     store,
     stream = 'audit',
+    skip,
     actor = userOf,
     correlationId,
     redact,
@@ -77,7 +84,7 @@ export function checkAuditOptions(options: AuditTrailOptions = {}): CheckedAudit
   } = options;
   if (store !== undefined) checkName(store, `${AUDIT}.store`);
   if (typeof stream !== 'function') checkOwnStreamId(stream, `${AUDIT}.stream`);
-  for (const [name, value] of Object.entries({ actor, correlationId, redact })) {
+  for (const [name, value] of Object.entries({ skip, actor, correlationId, redact })) {
     if (value !== undefined && typeof value !== 'function')
       throw new ValidationError(`${AUDIT}.${name}`, `it is ${kindOf(value)}: give a function.`);
   }
@@ -87,7 +94,7 @@ export function checkAuditOptions(options: AuditTrailOptions = {}): CheckedAudit
   if (typeof hashChain !== 'boolean') {
     throw new ValidationError(`${AUDIT}.hashChain`, `${shown(hashChain)} is no choice: give true or false.`);
   }
-  return { ...checkFields(options, AUDIT), store, stream, actor, correlationId, redact, onFailure, hashChain };
+  return { ...checkFields(options, AUDIT), store, stream, skip, actor, correlationId, redact, onFailure, hashChain };
 }
 
 /** Checks lists of fields and fills in empty ones. @param place what they were given to */

@@ -28,13 +28,18 @@ export class AuditTrailInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     if (context.getType<string>() === STREAM_EVENT) return next.handle();
-    const mark = markOf(this.reflector, context) ?? (this.settings.auditsAll ? {} : false);
+    const mark = markOf(this.reflector, context) ?? (this.#isAuditedUnmarked(context) && {});
     if (mark === false || !this.trail.claim(context)) return next.handle();
     return from(this.#begin(context, mark)).pipe(
       switchMap((begun) =>
         begun ? next.handle().pipe(recordAtEnd((end) => this.#end(context, begun, end))) : next.handle(),
       ),
     );
+  }
+
+  #isAuditedUnmarked(context: ExecutionContext): boolean {
+    const { auditsAll, options } = this.settings;
+    return auditsAll && !options.skip?.(context);
   }
 
   /** Undefined when the call cannot be described, and goes on all the same. */

@@ -210,6 +210,7 @@ describe('the module', () => {
     [{ store: 'nobody' }, 'AuditTrailModule.store'],
     [{ stream: '' }, 'AuditTrailModule.stream'],
     [{ stream: '$audit' }, 'AuditTrailModule.stream'],
+    [{ skip: ['x'] }, 'AuditTrailModule.skip'],
     [{ actor: 'ada' }, 'AuditTrailModule.actor'],
     [{ correlationId: 'x' }, 'AuditTrailModule.correlationId'],
     [{ redact: true }, 'AuditTrailModule.redact'],

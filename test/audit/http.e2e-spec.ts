@@ -272,6 +272,14 @@ describe.each(['express', 'fastify'])('the audit trail on %s', (platform) => {
     expect((await entries()).map(({ handler }) => handler)).toEqual(['HealthController.deep']);
   });
 
+  it('leaves out what the application says of handlers without a mark', async () => {
+    const { get, post, entries } = await serve({ skip: (context) => context.getClass() === OrdersController });
+    await get('/orders/1');
+    await post('/orders/1/refund', {});
+
+    expect((await entries()).map(({ handler }) => handler)).toEqual(['OrdersController.refund']);
+  });
+
   it('takes what is marked only, when it was registered', async () => {
     const { get, post, entries } = await serve({}, 'register');
     await get('/orders/1');

@@ -167,6 +167,43 @@ describe('npm start -- 02-durable-handlers', () => {
   });
 });
 
+describe('npm start -- 04-operations', () => {
+  // Compiled with the quick start, by the first test above that needed it.
+  const MAIN = 'dist/sample/04-operations/src/main.js';
+
+  it('shows health, metrics, the audit trail and a trace, as its README does', async () => {
+    const shown = codeBlocks(readPage('sample/04-operations/README.md')).find(({ language }) => language === 'text')!;
+
+    expect(await run(MAIN, '--trace')).toMatchObject({ code: 0, stdout: shown.code, stderr: '' });
+  }, 60_000);
+
+  it('shows the same without the trace when it is not asked for', async () => {
+    const { code, stdout } = await run(MAIN);
+
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/as it was written:[^]*"mine"\}\n$/)]);
+  }, 60_000);
+
+  it('serves what it speaks of until SIGTERM, then ends cleanly', async () => {
+    const child = spawn(process.execPath, [MAIN, '--serve'], { cwd: REPOSITORY, env: { ...process.env, PORT: '0' } });
+    const output = outputOf(child);
+    const ended = once(child, 'close');
+    const page = await saying(output, child, /at (http:\S+\/event-store\/page)/);
+    const url = page.replace('/event-store/page', '');
+    const paths = ['/event-store/page', '/event-store/streams', '/health/live', '/health/ready', '/metrics'];
+    const answers = await Promise.all(paths.map(async (path) => (await fetch(url + path)).status));
+    child.kill('SIGTERM');
+
+    expect(answers).toEqual([200, 200, 200, 200, 200]);
+    expect(await ended).toEqual([0, null]);
+  }, 60_000);
+
+  it('refuses an argument it does not know, with exit code 2', async () => {
+    const { code, stderr } = await run(MAIN, '--metrics');
+
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Usage: npm start -- 04-operations')]);
+  });
+});
+
 interface Run {
   readonly code: number;
   readonly stdout: string;
