@@ -25,11 +25,22 @@ export async function withPostgres(measure) {
   try {
     await server.initialise();
     await server.start();
-    return await measure(`postgres://postgres:postgres@localhost:${port}/postgres`);
+    const answer = await measure(`postgres://postgres:postgres@localhost:${port}/postgres`);
+    await untilNobodyIsConnected(server);
+    return answer;
   } finally {
     await server.stop();
     rmSync(databaseDir, { recursive: true, force: true });
   }
+}
+
+/** A store whose pool is still closing its connections would die with the server. */
+async function untilNobodyIsConnected(server) {
+  const client = server.getPgClient();
+  await client.connect();
+  const text = `SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`;
+  while ((await client.query(text)).rowCount > 0);
+  await client.end();
 }
 
 async function freePort() {
