@@ -1,7 +1,7 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { messageOf, stackOf } from '../store/error-text.js';
 import { answer, hasAnswered, SAFE_HEADERS, type HttpResponse } from './http-exchange.js';
-import { isInternal, problemOf } from './problem-details.js';
+import { hidesSomething, problemOf } from './problem-details.js';
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -18,7 +18,7 @@ const logger = new Logger('EventStoreHttp');
 /** Answers with problem details. What the client is not told is logged. */
 export function answerWithProblem(response: HttpResponse, error: unknown): void {
   const problem = problemOf(error);
-  if (isInternal(problem)) logger.error(messageOf(error), stackOf(error));
+  if (hidesSomething(problem, error)) logger.error(messageOf(error), stackOf(error));
   if (hasAnswered(response)) return;
   const headers = {
     ...SAFE_HEADERS,

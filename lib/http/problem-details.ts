@@ -15,8 +15,19 @@ export interface ProblemDetails {
   readonly [fact: string]: unknown;
 }
 
-/** The status of every error of the store, by its code. The facts of those listed with any are told to the client. */
-const PROBLEMS: Readonly<Record<string, { readonly status: number; readonly facts?: readonly string[] }>> = {
+interface KnownProblem {
+  readonly status: number;
+  /** The fields of the error that a client is told. */
+  readonly facts?: readonly string[];
+  /** What is said instead of the message, which is for the log: it may name files, hosts and users. */
+  readonly detail?: string;
+}
+
+const NOT_TOLD = 'The server could not do this; its log says why.';
+const TRY_AGAIN = 'What keeps the events is not available: try again later, with the same ids and expected revision.';
+
+/** Every error of the store, by its code. */
+const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   VALIDATION_FAILED: { status: 400, facts: ['field'] },
   STREAM_NOT_FOUND: { status: 404, facts: ['streamId'] },
   DEAD_LETTER_NOT_FOUND: { status: 404, facts: ['id'] },
@@ -26,17 +37,20 @@ const PROBLEMS: Readonly<Record<string, { readonly status: number; readonly fact
   EVENTS_EXPIRED: { status: 410, facts: ['globalPosition'] },
   WRONG_EXPECTED_REVISION: { status: 412, facts: ['streamId', 'expected', 'actual'] },
   UNSUPPORTED_OPERATION: { status: 501, facts: ['operation'] },
-  OPERATION_ABORTED: { status: 503, facts: [] },
-  STORE_CLOSED: { status: 503, facts: [] },
-  SUBSCRIPTION_ENDED: { status: 503, facts: [] },
+  OPERATION_ABORTED: { status: 503 },
+  STORE_CLOSED: { status: 503 },
+  SUBSCRIPTION_ENDED: { status: 503 },
   LEASE_LOST: { status: 503, facts: ['lease'] },
+  STORAGE_UNAVAILABLE: { status: 503, facts: ['isOutcomeUnknown'], detail: TRY_AGAIN },
   HANDLER_TIMEOUT: { status: 504, facts: ['handler', 'timeoutMs'] },
-  // These name files and hosts, which are nobody's business but the operator's: the log has them.
-  SNAPSHOT_CORRUPTED: { status: 500 },
-  SNAPSHOT_UNSUPPORTED: { status: 500 },
-  SNAPSHOT_DIRECTORY_IN_USE: { status: 500 },
-  SNAPSHOT_DISK_FAILED: { status: 500 },
-  LAST_SNAPSHOT_FAILED: { status: 500 },
+  STORAGE_FAILED: { status: 500, detail: NOT_TOLD },
+  STORAGE_TOO_NEW: { status: 500, detail: NOT_TOLD },
+  STORAGE_CORRUPTED: { status: 500, detail: NOT_TOLD },
+  SNAPSHOT_CORRUPTED: { status: 500, detail: NOT_TOLD },
+  SNAPSHOT_UNSUPPORTED: { status: 500, detail: NOT_TOLD },
+  SNAPSHOT_DIRECTORY_IN_USE: { status: 500, detail: NOT_TOLD },
+  SNAPSHOT_DISK_FAILED: { status: 500, detail: NOT_TOLD },
+  LAST_SNAPSHOT_FAILED: { status: 500, detail: NOT_TOLD },
 };
 
 /** The codes that have a status of their own; every other error is a 500. */
@@ -46,36 +60,31 @@ export const KNOWN_CODES: readonly string[] = Object.keys(PROBLEMS);
 export function problemOf(error: unknown): ProblemDetails {
   if (error instanceof EventStoreError) return problemOfStore(error);
   if (error instanceof HttpException) return problemOfHttp(error);
-  return internalProblem('INTERNAL_SERVER_ERROR');
+  return problem('INTERNAL_SERVER_ERROR', 500, NOT_TOLD);
+}
+
+/** Whether the client is not told all of it, so that it belongs into the log. */
+export function hidesSomething({ detail }: ProblemDetails, error: unknown): boolean {
+  return !(error instanceof Error) || detail !== error.message;
 }
 
 function problemOfStore(error: EventStoreError): ProblemDetails {
-  const { status, facts } = PROBLEMS[error.code] ?? { status: 500 };
-  if (!facts) return internalProblem(error.code);
+  const {
+    status,
+    facts = [],
+    detail = error.message,
+  }: KnownProblem = PROBLEMS[error.code] ?? { status: 500, detail: NOT_TOLD };
   const values = error as unknown as Record<string, unknown>;
   return {
-    ...problem(error.code, status, error.message),
+    ...problem(error.code, status, detail),
     ...Object.fromEntries(facts.map((fact) => [fact, values[fact]])),
   };
 }
 
 function problemOfHttp(error: HttpException): ProblemDetails {
   const status = error.getStatus();
-  const code = HttpStatus[status] ?? 'UNKNOWN';
-  if (status >= 500 && status !== Number(HttpStatus.SERVICE_UNAVAILABLE)) return internalProblem(code, status);
-  return problem(code, status, error.message);
-}
-
-const NOT_TOLD = 'The server could not do this; its log says why.';
-
-/** What is known about an error like this belongs into the log, and is not told to clients. */
-function internalProblem(code: string, status = 500): ProblemDetails {
-  return problem(code, status, NOT_TOLD);
-}
-
-/** Whether the client was not told what happened. */
-export function isInternal({ detail }: ProblemDetails): boolean {
-  return detail === NOT_TOLD;
+  const isTold = status < 500 || status === Number(HttpStatus.SERVICE_UNAVAILABLE);
+  return problem(HttpStatus[status] ?? 'UNKNOWN', status, isTold ? error.message : NOT_TOLD);
 }
 
 function problem(code: string, status: number, detail: string): ProblemDetails {
