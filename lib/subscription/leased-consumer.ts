@@ -1,5 +1,5 @@
 import { messageOf, stackOf } from '../store/error-text.js';
-import { HandlerStoppedError, type LeaseLostError } from '../store/errors.js';
+import { HandlerStoppedError, LeaseLostError } from '../store/errors.js';
 import { checkTarget } from '../store/subscription-target.js';
 import type { Consumer, ConsumerState, ConsumerStatus } from './consumer.js';
 import type { DeadLetter } from './dead-letter-box.js';
@@ -48,7 +48,11 @@ export class LeasedConsumer implements Consumer {
     this.#standIn = new EventConsumer(parts);
     this.#kept = new KeptProgress(name, store, parts.target, () => true);
     this.#keeper = new LeaseKeeper(store, name, options.leaseDurationMs, {
-      gained: (tenure) => void (this.#moving = this.#moveIn(tenure)),
+      gained: (tenure) => {
+        this.#moving = this.#moveIn(tenure);
+        // Whoever opens it waits for this and gets its failure. When opening has failed already, nobody does.
+        this.#moving.catch(() => undefined);
+      },
       lost: (error) => {
         // Who could not begin has gone already, and gives the lease back.
         if (this.#tenant) this.#moving = this.#moveOut(this.#tenant, error);
@@ -110,7 +114,7 @@ export class LeasedConsumer implements Consumer {
     }
     if (this.#tenant !== tenant) return;
     this.#hasMovedIn = true;
-    if (this.#isPaused) await tenant.pause();
+    if (this.#isPaused) await tenant.pause().catch((error: unknown) => this.#reportUnsaved(error));
     if (this.#hasStarted) tenant.start();
   }
 
@@ -122,6 +126,11 @@ export class LeasedConsumer implements Consumer {
     store.logger.warn(`${name}: ${error.message}`);
     await wasAtWork;
     this.#compete();
+  }
+
+  /** It rests all the same, and what was not saved is done again. */
+  #reportUnsaved(error: unknown): void {
+    if (!(error instanceof LeaseLostError)) this.#report('could not save its checkpoint before it rests', error);
   }
 
   #forget(tenant: EventConsumer): void {
