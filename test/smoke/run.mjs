@@ -10,14 +10,13 @@ const STEP_TIMEOUT_MS = 180_000;
 
 // Nest 11 is CommonJS, and so are its users' Jest suites. Nest 12 is not, and Jest loads it in ESM mode only.
 const TARGETS = [
-  { nest: '11.2.10', testing: '11.2.6', emitter: '3.1.0', terminus: '11.1.1', jest: 'commonjs', jestFlags: [] },
   {
-    nest: '12.5.1',
-    testing: '12.1.1',
-    emitter: '12.0.1',
-    terminus: '12.1.0',
-    jest: 'module',
-    jestFlags: ['--experimental-vm-modules'],
+    ...{ nest: '11.2.10', testing: '11.2.6', express: '11.2.10', fastify: '11.2.8' },
+    ...{ emitter: '3.1.0', terminus: '11.1.1', jest: 'commonjs', jestFlags: [] },
+  },
+  {
+    ...{ nest: '12.5.1', testing: '12.1.1', express: '12.5.1', fastify: '12.5.0' },
+    ...{ emitter: '12.0.1', terminus: '12.1.0', jest: 'module', jestFlags: ['--experimental-vm-modules'] },
   },
 ];
 
@@ -41,7 +40,7 @@ try {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
-function smoke({ nest, testing, emitter, terminus, jest, jestFlags }, tarball) {
+function smoke({ nest, testing, express, fastify, emitter, terminus, jest, jestFlags }, tarball) {
   const home = join(folder, `nest-${nest}`);
   writePackage(home, { private: true });
   const packages = [`@nestjs/common@${nest}`, `@nestjs/core@${nest}`, `@nestjs/testing@${testing}`, tarball];
@@ -67,7 +66,16 @@ function smoke({ nest, testing, emitter, terminus, jest, jestFlags }, tarball) {
     check(`${name}: passes`, node(suite, [...jestFlags, '../node_modules/jest/bin/jest.js', '--ci']));
   }
 
-  // Optional peers come only now: what was run before must not need them.
+  // The servers come only now: what was run before must not need them. OpenAPI's optional peer never comes.
+  const servers = [
+    `@nestjs/platform-express@${express}`,
+    `@nestjs/platform-fastify@${fastify}`,
+    '@types/express@5.0.6',
+  ];
+  if (!check(`Nest ${nest}: npm install of the servers`, npm(home, ['install', ...servers]))) return;
+  runProgram('http');
+
+  // So do the other optional peers.
   const peers = [`@nestjs/event-emitter@${emitter}`, `@nestjs/terminus@${terminus}`];
   peers.push(...PEERS_LIKE_OURS.map((name) => `${name}@${devDependencies[name]}`));
   if (!check(`Nest ${nest}: npm install of the optional peers`, npm(home, ['install', ...peers]))) return;
