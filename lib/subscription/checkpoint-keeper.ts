@@ -73,7 +73,8 @@ export class CheckpointKeeper {
 
   /** Resolves when nothing is being saved. */
   async idle(): Promise<void> {
-    await this.#saving?.catch(() => undefined);
+    // Whoever has called `flush` meanwhile comes next.
+    while (this.#saving) await this.#saving.catch(() => undefined);
   }
 
   /** Ends the timers. What is unsaved stays so. */

@@ -665,6 +665,8 @@ export class EventConsumer implements Consumer {
   }
 
   async #saveUnder(tenure: Tenure, checkpoint: Checkpoint): Promise<void> {
+    // The next tenure of this process may have the same token, so the engine could not tell.
+    if (!tenure.isHeld) throw new LeaseLostError(this.name);
     try {
       await this.#parts.store.saveCheckpoint(this.name, checkpoint, tenure.lease);
     } catch (error) {

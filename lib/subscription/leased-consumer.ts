@@ -104,6 +104,8 @@ export class LeasedConsumer implements Consumer {
     } catch (error) {
       if (this.#tenant !== tenant) return;
       this.#forget(tenant);
+      // Else it would go on trying to save where it has begun.
+      await tenant.abandon(new LeaseLostError(this.#parts.name));
       await this.#keeper.release();
       this.#count('released');
       if (!this.#hasOpened) throw error;
@@ -156,8 +158,11 @@ export class LeasedConsumer implements Consumer {
   async resume(): Promise<void> {
     if (this.#hasEnded) return;
     this.#isPaused = false;
-    if (this.#tenant) await this.#tenant.resume();
-    else if (this.#hasOpened) this.#compete();
+    this.#tellChange();
+    if (this.#tenant) return this.#tenant.resume();
+    // The last tenant may still be saving: under a lease that this process gets again, the engine could not tell whose it is.
+    await this.#moving.catch(() => undefined);
+    if (this.#hasOpened && !this.#tenant) this.#compete();
   }
 
   async settled(): Promise<void> {

@@ -226,30 +226,37 @@ describe('a process that cannot renew its lease', () => {
     expect(a.instance.leaseChanges).toEqual(['d gained', 'd lost', 'd gained']);
   });
 
-  it('waits for the answer to a checkpoint that it was saving, so that it cannot save over a later one', async () => {
-    const cluster = new Cluster();
-    const [a] = await run(cluster, 'a', { checkpointEvery: 1 });
-    let answer!: () => void;
-    let isCutOff = true;
-    a.instance.around = (verb, ask) => {
-      if (isCutOff && verb === 'acquireLease') throw new Error('no way');
-      if (isCutOff && verb === 'saveCheckpoint') return new Promise<void>((resolve) => (answer = resolve)).then(ask);
-      return ask();
-    };
-    await cluster.append('a1');
-    await cluster.clock.advance(0.9 * LEASE);
-    expect(a.instance.leaseChanges).toEqual(['d gained', 'd lost']);
-    isCutOff = false;
+  it.each([
+    ['', () => undefined],
+    [', also when it is resumed', (consumer: Consumer) => void consumer.resume()],
+  ])(
+    'waits for the answer to a checkpoint that it was saving%s, so that it cannot save over a later one',
+    async (_, act) => {
+      const cluster = new Cluster();
+      const [a] = await run(cluster, 'a', { checkpointEvery: 1 });
+      let answer!: () => void;
+      let isCutOff = true;
+      a.instance.around = (verb, ask) => {
+        if (isCutOff && verb === 'acquireLease') throw new Error('no way');
+        if (isCutOff && verb === 'saveCheckpoint') return new Promise<void>((resolve) => (answer = resolve)).then(ask);
+        return ask();
+      };
+      await cluster.append('a1');
+      await cluster.clock.advance(0.9 * LEASE);
+      expect(a.instance.leaseChanges).toEqual(['d gained', 'd lost']);
+      isCutOff = false;
+      act(a.consumer);
 
-    await cluster.clock.advance(2 * LEASE);
-    expect(a.instance.leaseChanges).toHaveLength(2);
-    answer();
-    await cluster.clock.advance(LEASE);
-    await a.consumer.settled();
+      await cluster.clock.advance(2 * LEASE);
+      expect(a.instance.leaseChanges).toHaveLength(2);
+      answer();
+      await cluster.clock.advance(LEASE);
+      await a.consumer.settled();
 
-    expect(a.instance.leaseChanges).toHaveLength(3);
-    expect(cluster.memory.checkpoints.get('d')!.position).toBe(1);
-  });
+      expect(a.instance.leaseChanges).toHaveLength(3);
+      expect(cluster.memory.checkpoints.get('d')!.position).toBe(1);
+    },
+  );
 });
 
 describe('a process that stalls for longer than its lease', () => {
