@@ -1,3 +1,8 @@
+import { setImmediate } from 'node:timers';
+
+/** So many appends wait at most to be told, so that those who are woken find them in the engine's cache. */
+const MOST_UNTOLD_APPENDS = 128;
+
 /** Where a batch was appended. */
 export interface AppendedAt {
   readonly streamId: string;
@@ -13,8 +18,9 @@ export type WakeUp = () => void;
 /**
  * Wakes those who wait for a stream, or for any stream, after an append.
  *
- * All wake-ups of one turn are delivered together in one microtask, however many appends the turn made. A wake-up carries
- * no event: who is woken reads on from its own place, so a doubled one does no harm.
+ * The first append in a turn of the event loop is told at once, in a microtask. Those that follow it are told together, at
+ * the end of the turn or when there are 128: to be woken costs a listener ten times what it costs to take one event more. A
+ * wake-up carries no event: who is woken reads on from its own place, so a doubled one does no harm.
  */
 export class AppendSignal {
   readonly #ofStream = new Map<string, Set<WakeUp>>();
@@ -22,6 +28,10 @@ export class AppendSignal {
   readonly #watchers = new Set<(at: AppendedAt) => void>();
   /** The groups to wake. An append marks a group, so it costs the same however many listeners there are. */
   #due = new Set<ReadonlySet<WakeUp>>();
+  #untold = 0;
+  #isFlushQueued = false;
+  /** Whether somebody was woken in this turn of the event loop already. */
+  #hasFlushed = false;
 
   /**
    * @param streamId the stream to listen to; undefined for all
@@ -50,7 +60,6 @@ export class AppendSignal {
 
   /** @param streamId where something may have been appended; undefined when it may be any stream */
   notify(streamId?: string): void {
-    const wasIdle = this.#due.size === 0;
     if (this.#ofAll.size > 0) this.#due.add(this.#ofAll);
     if (streamId === undefined) {
       for (const group of this.#ofStream.values()) this.#due.add(group);
@@ -58,13 +67,28 @@ export class AppendSignal {
       const group = this.#ofStream.get(streamId);
       if (group) this.#due.add(group);
     }
-    if (wasIdle && this.#due.size > 0) queueMicrotask(() => this.#flush());
+    if (this.#due.size === 0) return;
+    this.#untold++;
+    if (this.#isFlushQueued || (this.#hasFlushed && this.#untold < MOST_UNTOLD_APPENDS)) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
     const due = this.#due;
     this.#due = new Set();
+    this.#untold = 0;
+    this.#isFlushQueued = false;
+    if (!this.#hasFlushed) {
+      this.#hasFlushed = true;
+      setImmediate(() => this.#endTurn());
+    }
     for (const group of due) for (const wakeUp of group) wakeUp();
+  }
+
+  #endTurn(): void {
+    this.#hasFlushed = false;
+    if (this.#due.size > 0) this.#flush();
   }
 
   #groupOf(streamId: string): Set<WakeUp> {

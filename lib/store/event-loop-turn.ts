@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 
 // A loop over promises that are already settled never lets timers and sockets run: Node serves all microtasks first.
 const LONGEST_TURN_MS = 5;

@@ -196,14 +196,20 @@ export class LogSubscription implements Subscription {
    */
   #push(observer: Subscriber<RecordedEvent>): void {
     const handOut = (events: readonly RecordedEvent[], from = 0): Promise<void> | undefined => {
-      for (let index = from; index < events.length; index++) {
-        if (observer.closed || this.#state === 'stopped') return undefined;
-        const turn = this.#turn.giveBack();
-        if (turn) return turn.then(() => handOut(events, index));
-        this.#noteHandedOut(events[index], 1);
-        observer.next(events[index]);
+      let index = from;
+      try {
+        for (; index < events.length; index++) {
+          if (observer.closed || this.#state === 'stopped') return undefined;
+          const turn = this.#turn.giveBack();
+          if (turn) return turn.then(() => handOut(events, index));
+          const event = events[index];
+          this.#position = this.#reader.placeOf(event);
+          observer.next(event);
+        }
+        return undefined;
+      } finally {
+        this.source.countRead(index - from);
       }
-      return undefined;
     };
     const fail = (error: unknown): void => {
       if (this.#state === 'stopped') return observer.complete();
@@ -243,9 +249,10 @@ export class LogSubscription implements Subscription {
   /** Reads the next page. No events when there is nothing new, or nothing of it is for this subscription. */
   #readOn(): MaybePromise<readonly RecordedEvent[]> {
     this.#hasNews = false;
-    const page = this.#patience.read(() => this.#reader.page(this.#readTo!, this.#batchSize));
+    const page = this.#reader.page(this.#readTo!, this.#batchSize);
     if (!isPromise(page)) return this.#accept(page);
-    const reading = page
+    const reading = this.#patience
+      .await(page, () => this.#reader.page(this.#readTo!, this.#batchSize))
       .then((answer) => this.#accept(answer))
       .finally(() => {
         if (this.#reading === reading) this.#reading = undefined;
@@ -323,9 +330,10 @@ export class LogSubscription implements Subscription {
   #findStart(after: number | typeof START | typeof END): MaybePromise<number> {
     if (typeof after === 'number' && after > 0) return after;
     try {
-      const page = this.#patience.read(() => this.#reader.page(0, 0));
-      if (after !== END) return isPromise(page) ? page.then(({ trimmedTo }) => trimmedTo) : page.trimmedTo;
-      return isPromise(page) ? this.#findEnd(page) : page.head;
+      const page = this.#reader.page(0, 0);
+      if (!isPromise(page)) return after === END ? page.head : page.trimmedTo;
+      const answer = this.#patience.await(page, () => this.#reader.page(0, 0));
+      return after === END ? this.#findEnd(answer) : answer.then(({ trimmedTo }) => trimmedTo);
     } catch (error) {
       return failLater(error);
     }

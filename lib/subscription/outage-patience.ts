@@ -1,5 +1,5 @@
 import { StorageUnavailableError } from '../store/errors.js';
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
+import type { MaybePromise } from '../store/maybe-promise.js';
 import type { SubscriptionSource } from '../store/subscription.js';
 
 const FIRST_PAUSE_MS = 100;
@@ -21,10 +21,9 @@ export class OutagePatience {
     private readonly subscription: string,
   ) {}
 
-  /** Asks until there is an answer, or another failure, or an end. */
-  read<Answer>(ask: () => MaybePromise<Answer>): MaybePromise<Answer> {
-    const answer = ask();
-    return isPromise(answer) ? answer.catch((error: unknown) => this.#askAgain(ask, error)) : answer;
+  /** Awaits an answer, and asks again until there is one, or another failure, or an end. */
+  await<Answer>(answer: Promise<Answer>, ask: () => MaybePromise<Answer>): Promise<Answer> {
+    return answer.catch((error: unknown) => this.#askAgain(ask, error));
   }
 
   /** From now on, what fails has failed. */

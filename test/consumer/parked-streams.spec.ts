@@ -25,6 +25,7 @@ describe('a stream whose event failed for good is parked', () => {
     expect(handler.begun).toEqual(['a1', 'a2', 'a2', 'b1', 'b2']);
     expect(await machine.deadLetterOf('a2')).toMatchObject({ attempts: 2, isParked: true });
     expect(machine.logger.errors).toEqual([expect.stringMatching(/^d failed 2 times.*its stream waits.*no a2/)]);
+    await settled();
     expect([await consumer.lag(), consumer.state]).toEqual([0, 'live']);
   });
 

@@ -57,3 +57,8 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 export async function microtasks(count: number): Promise<void> {
   for (let index = 0; index < count; index++) await Promise.resolve();
 }
+
+/** Lets what waits for the end of this turn of the event loop go on. */
+export function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

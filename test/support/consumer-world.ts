@@ -12,7 +12,7 @@ import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/sub
 import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
 import { EventConsumer } from '../../lib/subscription/event-consumer.js';
 import { aroundEngine, type EngineVerb } from './around-engine.js';
-import { microtasks } from './collect.js';
+import { turnOfEventLoop } from './collect.js';
 import { ConsumerWatch, type WatchedRun } from './consumer-watch.js';
 import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
@@ -364,7 +364,7 @@ export class ConsumerWorld {
       else if (process.isReady && !process.isEnding && this.#steps.oneIn(6)) this.#help(process);
       else this.#goOn();
       await this.#steps.pause();
-      if (this.#steps.pendingTasks === 0) await microtasks(10);
+      if (this.#steps.pendingTasks === 0) await turnOfEventLoop();
     }
     const { state, lastError } = this.#process?.consumer ?? {};
     this.#watch.wrong(`it did not settle: ${state}, ${String(lastError)}, open: ${this.#watch.open.join(', ')}`);

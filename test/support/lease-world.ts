@@ -14,7 +14,7 @@ import { consumerOf } from '../../lib/subscription/consumer-of.js';
 import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
 import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
 import type { EngineVerb } from './around-engine.js';
-import { microtasks } from './collect.js';
+import { turnOfEventLoop } from './collect.js';
 import { ConsumerWatch, place, type WatchedEvent, type WatchedRun } from './consumer-watch.js';
 import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
@@ -392,7 +392,7 @@ export class LeaseWorld {
       if (processes.length === 0 && this.#booting.size === 0) this.#boot('p1');
       else this.#goOn();
       await this.#steps.pause();
-      if (this.#steps.pendingTasks === 0) await microtasks(10);
+      if (this.#steps.pendingTasks === 0) await turnOfEventLoop();
     }
     this.#watch.wrong(`it did not settle; open: ${this.#watch.open.join(', ')}`);
   }

@@ -1,6 +1,6 @@
 import { type Clock, type EngineTransaction, type StorageEngine } from 'nestjs-stream-store';
 import { aroundEngine, type EngineVerb } from './around-engine.js';
-import { microtasks } from './collect.js';
+import { microtasks, turnOfEventLoop } from './collect.js';
 import { Random } from './random.js';
 
 /** A process: when it is not alive any more, nothing reaches it and nothing comes from it. */
@@ -112,9 +112,9 @@ export class SeededSteps {
     return this.#timers.some((timer) => timer.life === life && timer.dueAt <= this.now);
   }
 
-  /** Lets a random number of microtasks pass. */
+  /** Lets a random number of microtasks pass, or the event loop turn. */
   pause(): Promise<void> {
-    return microtasks(this.random.pick(PAUSES));
+    return this.oneIn(8) ? turnOfEventLoop() : microtasks(this.random.pick(PAUSES));
   }
 
   /** Ends a process without a word. What it had asked of an engine may still be done, or not; nobody is answered. */
