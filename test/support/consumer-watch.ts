@@ -14,6 +14,8 @@ export interface WatchedEvent {
   /** How many attempts were counted in a checkpoint before they began; a crash may have come in between. */
   counted: number;
   letter?: 'open' | 'handled' | 'discarded';
+  /** Whether its letter was handled or discarded once. A process that lost its lease meanwhile may still add it again. */
+  hadLetter?: true;
   hasBegun: boolean;
 }
 
@@ -78,9 +80,11 @@ export class ConsumerWatch {
         break;
       case 'dead-letter.handled':
         event.letter = 'handled';
+        event.hadLetter = true;
         break;
       case 'dead-letter.discarded':
         event.letter = 'discarded';
+        event.hadLetter = true;
     }
   }
 
@@ -125,7 +129,7 @@ export class ConsumerWatch {
     for (const earlier of this.#streams.get(event.streamId)!) {
       if (earlier.position >= event.position) return;
       const keepsWaiting = this.options.onFailure === 'park-stream' && earlier.letter === 'open';
-      const isOver = earlier.success !== undefined || this.isTrimmed(earlier);
+      const isOver = earlier.success !== undefined || earlier.hadLetter || this.isTrimmed(earlier);
       if ((keepsWaiting && !isOver) || !this.isFinished(earlier)) {
         this.wrong(`${place(event)} began before ${place(earlier)} was dealt with`);
       }
