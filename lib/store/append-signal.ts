@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers';
+import { afterTurn } from './event-loop-turn.js';
 
 /** So many appends wait at most to be told, so that those who are woken find them in the engine's cache. */
 const MOST_UNTOLD_APPENDS = 128;
@@ -81,7 +81,7 @@ export class AppendSignal {
     this.#isFlushQueued = false;
     if (!this.#hasFlushed) {
       this.#hasFlushed = true;
-      setImmediate(() => this.#endTurn());
+      afterTurn(() => this.#endTurn());
     }
     for (const group of due) for (const wakeUp of group) wakeUp();
   }

@@ -1,5 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { setImmediate } from 'node:timers';
+
+// Taken before a test can put fake timers in its place: the event loop turns also when time stands still.
+const { setImmediate } = globalThis;
 
 // A loop over promises that are already settled never lets timers and sockets run: Node serves all microtasks first.
 const LONGEST_TURN_MS = 5;
@@ -8,6 +10,11 @@ const UNTIMED_STEPS = 3;
 /** The time is asked for so often that no more than this passes in between, if the steps stay as long as they were. */
 const MS_BETWEEN_LOOKS = 1;
 const MOST_STEPS_BETWEEN_LOOKS = 64;
+
+/** Calls back when this turn of the event loop has ended. */
+export function afterTurn(callback: () => void): void {
+  setImmediate(callback);
+}
 
 /** Gives the event loop back whenever a loop has worked for five milliseconds, however long its steps take. */
 export class EventLoopTurn {
@@ -36,7 +43,7 @@ export class EventLoopTurn {
       this.#stride = 1;
     } else if (now - this.#since >= LONGEST_TURN_MS) {
       this.begin();
-      return new Promise((resolve) => setImmediate(resolve));
+      return new Promise(afterTurn);
     } else {
       const inTime = Math.floor((this.#stride * MS_BETWEEN_LOOKS) / (now - this.#lastLook));
       this.#stride = Math.max(1, Math.min(inTime, 2 * this.#stride, MOST_STEPS_BETWEEN_LOOKS));
