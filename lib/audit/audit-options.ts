@@ -2,7 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { ValidationError } from '../store/errors.js';
 import type { JsonValue } from '../store/event.js';
 import { checkMembers } from '../store/known-members.js';
-import { checkName, checkOwnStreamId, kindOf, shown } from '../store/names.js';
+import { checkName, checkUserStreamId, kindOf, shown } from '../store/names.js';
 
 /** Which fields are kept, by name or path, such as `amount` or `customer.id`. What is not listed is not kept. */
 export interface AuditedFields {
@@ -83,7 +83,7 @@ export function checkAuditOptions(options: AuditTrailOptions = {}): CheckedAudit
     hashChain = false,
   } = options;
   if (store !== undefined) checkName(store, `${AUDIT}.store`);
-  if (typeof stream !== 'function') checkOwnStreamId(stream, `${AUDIT}.stream`);
+  if (typeof stream !== 'function') checkUserStreamId(stream, `${AUDIT}.stream`);
   for (const [name, value] of Object.entries({ skip, actor, correlationId, redact })) {
     if (value !== undefined && typeof value !== 'function')
       throw new ValidationError(`${AUDIT}.${name}`, `it is ${kindOf(value)}: give a function.`);

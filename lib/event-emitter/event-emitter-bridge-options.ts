@@ -2,7 +2,7 @@ import type { JsonValue, RecordedEvent } from '../store/event.js';
 import { START } from '../store/cursor.js';
 import { ValidationError } from '../store/errors.js';
 import { checkMembers } from '../store/known-members.js';
-import { checkOwnStreamId, checkName, kindOf, shown } from '../store/names.js';
+import { checkUserStreamId, checkName, kindOf, shown } from '../store/names.js';
 import { checkStart, checkTarget } from '../store/subscription-target.js';
 import type { SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { checkConsumerOptions, CONSUMER_OPTION_NAMES, type ConsumerOptions } from '../subscription/consumer-options.js';
@@ -121,7 +121,7 @@ function checkAppendRule(rule: AppendRule): CheckedAppendRule {
     if (typeof name === 'string' && name !== '') continue;
     throw new ValidationError('on', `${shown(name)} names no event: give a text such as 'order.placed', or several.`);
   }
-  if (typeof stream !== 'function') checkOwnStreamId(stream, 'stream');
+  if (typeof stream !== 'function') checkUserStreamId(stream, 'stream');
   if (type !== undefined && typeof type !== 'function') checkName(type, 'type');
   if (data !== undefined && typeof data !== 'function')
     throw new ValidationError('data', `it is ${kindOf(data)}: ${FUNCTION}`);

@@ -1,6 +1,6 @@
 import { ForbiddenException } from '@nestjs/common';
 import type { MaybePromise } from '../store/maybe-promise.js';
-import { shown } from '../store/names.js';
+import { isOwnStream, shown } from '../store/names.js';
 import type { HttpRequest } from './http-exchange.js';
 
 /** What one request may see and do. */
@@ -21,12 +21,10 @@ export interface StreamAccess {
  */
 export type AccessRule = { decide(request: unknown): StreamAccess | Promise<StreamAccess> }['decide'];
 
-const isOwn = (streamId: string): boolean => streamId.startsWith('$');
-
 /** Who has passed the guards may do everything, but sees nothing of the store's own streams. */
 const EVERYTHING: StreamAccess = {
-  canRead: (streamId) => !isOwn(streamId),
-  canWrite: (streamId) => !isOwn(streamId),
+  canRead: (streamId) => !isOwnStream(streamId),
+  canWrite: (streamId) => !isOwnStream(streamId),
   isOperator: true,
 };
 

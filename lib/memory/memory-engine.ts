@@ -5,6 +5,7 @@ import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
+import { isOwnStream } from '../store/names.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -164,7 +165,7 @@ class MemoryEngine implements StorageEngine {
     this.#streams = [...streams];
     this.#streamOf = new Map(streams.map((stream) => [stream.streamId, stream]));
     this.#sortedStreams = undefined;
-    this.#filledStreams = streams.filter(({ streamId, count }) => count > 0 && !isOwn(streamId)).length;
+    this.#filledStreams = streams.filter(({ streamId, count }) => count > 0 && !isOwnStream(streamId)).length;
     this.#types = types;
     this.#checkpoints = new Map(checkpoints);
     this.#ids = new EventIdSequence(seed);
@@ -186,7 +187,7 @@ class MemoryEngine implements StorageEngine {
     if (events.length === 0) {
       return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
     }
-    if (!isOwn(streamId)) this.#checkLimits(streamId, stream, events.length, request);
+    if (!isOwnStream(streamId)) this.#checkLimits(streamId, stream, events.length, request);
     this.#push(stream ?? this.#addStream(streamId), events);
     return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
   }
@@ -257,7 +258,7 @@ class MemoryEngine implements StorageEngine {
     }
     this.#lastRecordedAt = recordedAt;
     this.#changes++;
-    if (count === 0 && !isOwn(stream.streamId)) this.#filledStreams++;
+    if (count === 0 && !isOwnStream(stream.streamId)) this.#filledStreams++;
   }
 
   readStream({ streamId, after, limit, direction, types, recordedSince }: ReadStreamRequest): StreamPage {
@@ -367,7 +368,7 @@ class MemoryEngine implements StorageEngine {
     const found: StreamInfo[] = [];
     for (const stream of this.#inOrder(prefix)) {
       if (found.length === limit) break;
-      if (prefix === '' && isOwn(stream.streamId)) continue;
+      if (prefix === '' && isOwnStream(stream.streamId)) continue;
       if (!stream.streamId.startsWith(prefix) || (after !== '' && compareStreamIds(stream.streamId, after) <= 0))
         continue;
       if (this.#keptCount(stream, firstKept) > 0) found.push(this.#infoOf(stream, firstKept));
@@ -427,7 +428,7 @@ class MemoryEngine implements StorageEngine {
   #dropFirst(stream: StreamLog): void {
     const dropped = stream.dropFirst();
     if (dropped) this.#cache.forget(dropped);
-    if (stream.count === 0 && !isOwn(stream.streamId)) this.#filledStreams--;
+    if (stream.count === 0 && !isOwnStream(stream.streamId)) this.#filledStreams--;
   }
 
   #hasType(globalPosition: number, types: readonly Pattern[]): boolean {
@@ -460,7 +461,8 @@ class MemoryEngine implements StorageEngine {
 
   #keptStreams(firstKept: number): number {
     if (firstKept === this.#log.trimmedTo + 1) return this.#filledStreams;
-    return this.#streams.filter((stream) => !isOwn(stream.streamId) && this.#keptCount(stream, firstKept) > 0).length;
+    return this.#streams.filter((stream) => !isOwnStream(stream.streamId) && this.#keptCount(stream, firstKept) > 0)
+      .length;
   }
 
   #infoOf(stream: StreamLog, firstKept: number): StreamInfo {
@@ -483,9 +485,4 @@ function joined(events: RecordedEvent[], more: RecordedEvent[]): RecordedEvent[]
   if (events.length === 0) return more;
   for (const event of more) events.push(event);
   return events;
-}
-
-/** Whether a stream is one of the store's own. */
-function isOwn(streamId: string): boolean {
-  return streamId.charCodeAt(0) === 36;
 }

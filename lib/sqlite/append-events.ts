@@ -1,6 +1,7 @@
 import { StreamLimitReachedError, WrongExpectedRevisionError } from '../store/errors.js';
 import { createEventId } from '../store/event-id.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
+import { isOwnStream } from '../store/names.js';
 import type { AppendAnswer, AppendRequest, EngineContext } from '../store/storage-engine.js';
 import { eventIds } from './queries/event-ids.js';
 import { firstKept, firstPositionFrom, keptStreams } from './first-kept.js';
@@ -25,7 +26,7 @@ export function appendEvents(
     throw new WrongExpectedRevisionError(streamId, expectedRevision, revision);
   }
   if (events.length > 0) {
-    if (!isOwn(streamId)) checkLimits(client, log, stream, request, context);
+    if (!isOwnStream(streamId)) checkLimits(client, log, stream, request, context);
     insertEvents(client, log, stream, request, context);
   }
   return { firstPosition: revision + 1, globalPosition: log.head, repeated: false };
@@ -96,11 +97,6 @@ function insertEvents(
   }
   updateStreamEnd(client, number, position, log.head);
   log.recordedAt = recordedAt;
-  if (wasEmpty && !isOwn(streamId)) log.streams++;
+  if (wasEmpty && !isOwnStream(streamId)) log.streams++;
   log.changes++;
-}
-
-/** Whether a stream is one of the store's own. */
-function isOwn(streamId: string): boolean {
-  return streamId.startsWith('$');
 }

@@ -297,7 +297,10 @@ export class SnapshotDiskError extends EventStoreError {
   }
 }
 
-/** The store closed, but could not write its last snapshot: what was kept since the one before ends with the process. */
+/**
+ * The store closed, but could not write its last snapshot. Where an engine keeps events in snapshots alone, what was kept
+ * since the one before ends with the process.
+ */
 export class LastSnapshotFailedError extends EventStoreError {
   readonly code = 'LAST_SNAPSHOT_FAILED';
 
@@ -306,8 +309,8 @@ export class LastSnapshotFailedError extends EventStoreError {
     cause: unknown,
   ) {
     super(
-      `The event store "${storeName}" is closed, but its last snapshot failed, and what was kept since the one before is ` +
-        `lost: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `The event store "${storeName}" is closed, but its last snapshot failed. Unless its engine keeps every append on ` +
+        `disk, what was kept since the one before is lost: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
   }

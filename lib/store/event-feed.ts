@@ -34,7 +34,7 @@ export class EventFeed {
   constructor(private readonly source: FeedSource) {}
 
   /** How many events were loaded and not handed out yet. */
-  get buffered(): number {
+  get #buffered(): number {
     return this.#batch.length - this.#next;
   }
 
@@ -48,7 +48,7 @@ export class EventFeed {
 
   observable(): Observable<RecordedEvent> {
     return new Observable((subscriber) => {
-      const loads = this.#iterator(() => (this.buffered > 0 ? true : undefined));
+      const loads = this.#iterator(() => (this.#buffered > 0 ? true : undefined));
       const pump = async (): Promise<void> => {
         while (!(await loads.next()).done) {
           // An observer may unsubscribe, close or abort while it is told of an event; then nothing is left to take.
@@ -91,7 +91,7 @@ export class EventFeed {
       next: () => {
         if (this.#hasEnded) return Promise.resolve(DONE);
         let before = this.#lastInLine;
-        if (before === undefined && this.buffered > 0 && this.#mayGoOn()) {
+        if (before === undefined && this.#buffered > 0 && this.#mayGoOn()) {
           before = this.source.turn.giveBack();
           const value = before ? undefined : take();
           if (value !== undefined) return Promise.resolve({ done: false, value });

@@ -1,6 +1,6 @@
 import { ValidationError } from './errors.js';
 import { checkMembers } from './known-members.js';
-import { checkName } from './names.js';
+import { checkName, isOwnStream } from './names.js';
 
 /** Which events to read. Every condition given must hold; an empty filter lets everything through. */
 export interface EventFilter {
@@ -32,7 +32,7 @@ export class CompiledFilter {
   }
 
   matchesStream(streamId: string): boolean {
-    if (this.hidesOwnStreams && streamId.startsWith('$')) return false;
+    if (this.hidesOwnStreams && isOwnStream(streamId)) return false;
     return (this.stream === undefined || this.stream === streamId) && (this.streams?.matches(streamId) ?? true);
   }
 

@@ -21,7 +21,7 @@ import { EventReader } from './event-reader.js';
 import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { acceptEvent } from './event-validator.js';
 import { checkMembers } from './known-members.js';
-import { checkedName, checkName, checkOwnStreamId, shown } from './names.js';
+import { checkedName, checkName, checkUserStreamId, shown } from './names.js';
 import { checkPosition, toLimit } from './positions.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
@@ -312,9 +312,9 @@ export class EventStore {
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     const aroundAppend = this.#instrumentation?.aroundAppend;
-    if (!aroundAppend) return this.#append(streamId, events, options, checkOwnStreamId);
+    if (!aroundAppend) return this.#append(streamId, events, options, checkUserStreamId);
     const call = { store: this.name, streamId, events: sizeOf(events) };
-    return aroundAppend(call, (added) => this.#append(streamId, events, options, checkOwnStreamId, added));
+    return aroundAppend(call, (added) => this.#append(streamId, events, options, checkUserStreamId, added));
   }
 
   /** @internal Appends to one of the store's own streams, whose ids begin with `$`. */

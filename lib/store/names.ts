@@ -30,10 +30,17 @@ export function checkedName(name: unknown, field: string): string {
   return name;
 }
 
-/** Checks the stream that an append goes to: a name that does not begin with `$`, as the store's own streams do. */
-export function checkOwnStreamId(streamId: unknown, field = 'streamId'): asserts streamId is string {
+const DOLLAR = 36;
+
+/** Whether a stream is one of the store's own, whose names begin with `$`. */
+export function isOwnStream(streamId: string): boolean {
+  return streamId.charCodeAt(0) === DOLLAR;
+}
+
+/** Checks the stream that an append goes to, which is none of the store's own. */
+export function checkUserStreamId(streamId: unknown, field = 'streamId'): asserts streamId is string {
   checkName(streamId, field);
-  if (streamId.charCodeAt(0) === 36) {
+  if (isOwnStream(streamId)) {
     throw new ValidationError(field, `"${streamId}" begins with "$", as only the store's own streams do.`);
   }
 }

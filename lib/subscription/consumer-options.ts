@@ -1,6 +1,6 @@
 import { ValidationError } from '../store/errors.js';
 import { checkName, shown } from '../store/names.js';
-import { checkRetryOptions, type RetryOptions } from './retry-policy.js';
+import { checkDelay, checkRetryOptions, type RetryOptions } from './retry-policy.js';
 
 /**
  * What becomes of an event whose attempts all failed.
@@ -128,11 +128,5 @@ function checkDurableName(name: unknown): void {
 function checkCount(value: unknown, field: string, most: number): void {
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) {
     throw new ValidationError(field, `${shown(value)} is not a whole number from 1 to ${most}.`);
-  }
-}
-
-function checkDelay(value: unknown, field: string): void {
-  if (!Number.isFinite(value) || (value as number) < 0) {
-    throw new ValidationError(field, `${shown(value)} is not a number of milliseconds, at least 0.`);
   }
 }

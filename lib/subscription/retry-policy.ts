@@ -26,18 +26,18 @@ export function checkRetryOptions(options: RetryOptions, field: string, attempts
   if (!Number.isInteger(checked.attempts) || checked.attempts < 1 || checked.attempts > 1_000) {
     throw new ValidationError(`${field}.attempts`, `${shown(checked.attempts)} is not a whole number from 1 to 1 000.`);
   }
-  for (const name of ['initialDelayMs', 'maxDelayMs'] as const) {
-    if (!Number.isFinite(checked[name]) || checked[name] < 0) {
-      throw new ValidationError(
-        `${field}.${name}`,
-        `${shown(checked[name])} is not a number of milliseconds, at least 0.`,
-      );
-    }
-  }
+  for (const name of ['initialDelayMs', 'maxDelayMs'] as const) checkDelay(checked[name], `${field}.${name}`);
   if (!Number.isFinite(checked.factor) || checked.factor < 1) {
     throw new ValidationError(`${field}.factor`, `${shown(checked.factor)} is not a number, at least 1.`);
   }
   return checked;
+}
+
+/** @throws {ValidationError} unless the value is a number of milliseconds, at least 0 */
+export function checkDelay(value: unknown, field: string): void {
+  if (!Number.isFinite(value) || (value as number) < 0) {
+    throw new ValidationError(field, `${shown(value)} is not a number of milliseconds, at least 0.`);
+  }
 }
 
 /**
