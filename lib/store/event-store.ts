@@ -5,18 +5,9 @@ import { AppendSignal } from './append-signal.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Clock } from './clock.js';
 import { Cursor, type END, START } from './cursor.js';
-import {
-  codeOf,
-  LastSnapshotFailedError,
-  OperationAbortedError,
-  StoreClosedError,
-  StreamNotFoundError,
-  UnsupportedOperationError,
-  ValidationError,
-} from './errors.js';
+import { codeOf, OperationAbortedError, StreamNotFoundError, ValidationError } from './errors.js';
 import { compileTypes, toFilter } from './event-filter.js';
 import type { NewEvent, RecordedEvent } from './event.js';
-import { messageOf, stackOf } from './error-text.js';
 import { EventReader } from './event-reader.js';
 import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { acceptEvent } from './event-validator.js';
@@ -32,7 +23,7 @@ import {
   type GuardedInstrumentation,
   type Instrumentation,
 } from './instrumentation.js';
-import { addCollector, type MetricsCollector, type Outcome } from './metrics-collector.js';
+import { addCollector, type MetricsCollector } from './metrics-collector.js';
 import {
   checkBatchSize,
   checkDirection,
@@ -49,13 +40,13 @@ import {
 import { Replay, type ReplayOptions } from './replay.js';
 import { RetentionBound } from './retention-bound.js';
 import { RetentionSweeper } from './retention-sweeper.js';
+import { SnapshotTaker } from './snapshot-taker.js';
 import type {
   AppendAnswer,
   EngineCapabilities,
   EngineTransaction,
   EventToAppend,
   Lease,
-  SnapshotRequest,
   StorageEngine,
   TimePlace,
 } from './storage-engine.js';
@@ -110,6 +101,7 @@ export class EventStore {
   readonly #signal = new AppendSignal();
   readonly #retentionBound: RetentionBound;
   readonly #sweeper: RetentionSweeper;
+  readonly #snapshots: SnapshotTaker;
   readonly #subscriptions: SubscriptionRegistry;
   readonly #gate: StoreGate;
   readonly #reader: EventReader;
@@ -123,9 +115,6 @@ export class EventStore {
   #headAtOpening = 0;
   #recordedSince = -Infinity;
   #eventsAppended = 0;
-  #snapshotsCreated = 0;
-  #lastSnapshotId: string | undefined;
-  #cancelSnapshotTimer: (() => void) | undefined;
   #stopHints: (() => void) | undefined;
 
   /** @internal Use `openEventStore`, or `EventStoreModule` in a Nest application. */
@@ -146,6 +135,7 @@ export class EventStore {
       () => this.#retention(),
       () => this.#replaysInUse(),
     );
+    this.#snapshots = new SnapshotTaker(engine, options, this.#gate);
     this.#subscriptions = subscriptionsOf(this.#subscriptionSource());
     if (options.instrumentation) this.instrument(options.instrumentation);
   }
@@ -288,7 +278,7 @@ export class EventStore {
     if (this.#options.keepForDurable) await this.#retentionBound.renew();
     this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
     this.#sweeper.start();
-    this.#scheduleSnapshot();
+    this.#snapshots.start();
   }
 
   /**
@@ -595,37 +585,7 @@ export class EventStore {
    * @throws {StoreClosedError}
    */
   async snapshot(): Promise<StoreSnapshot> {
-    const snapshot = await this.#gate.call(() => this.#writeSnapshot({ ifChanged: false }));
-    if (!snapshot) {
-      throw new UnsupportedOperationError(
-        'snapshot',
-        `give store "${this.name}" an engine with a place to write one; its ${this.#engine.name} engine has none.`,
-      );
-    }
-    return snapshot;
-  }
-
-  async #writeSnapshot(request: SnapshotRequest): Promise<StoreSnapshot | undefined> {
-    if (!this.#engine.supports.snapshot) return undefined;
-    const startedAt = performance.now();
-    try {
-      const snapshot = await this.#engine.snapshot?.(request);
-      // Calls that came together may have got the same one.
-      if (snapshot && snapshot.id !== this.#lastSnapshotId) {
-        this.#snapshotsCreated++;
-        this.#measureSnapshot('ok', snapshot.bytes, startedAt);
-      }
-      this.#lastSnapshotId = snapshot?.id ?? this.#lastSnapshotId;
-      return snapshot;
-    } catch (error) {
-      this.#measureSnapshot(codeOf(error), 0, startedAt);
-      throw error;
-    }
-  }
-
-  #measureSnapshot(outcome: Outcome, bytes: number, startedAt: number): void {
-    const durationMs = performance.now() - startedAt;
-    this.#options.metricsCollector.onSnapshot?.({ store: this.name, outcome, bytes, durationMs });
+    return this.#snapshots.take();
   }
 
   /** What the store did since it was opened, and what it holds now. @throws {StoreClosedError} */
@@ -639,7 +599,7 @@ export class EventStore {
       eventsRead: this.#reader.eventsRead,
       eventsExpired: this.#sweeper.removed,
       subscriptionsActive: this.#subscriptions.active,
-      snapshotsCreated: this.#snapshotsCreated,
+      snapshotsCreated: this.#snapshots.created,
       memoryUsageBytes: bytes,
     };
   }
@@ -676,21 +636,12 @@ export class EventStore {
     const callsEnded = this.#gate.close();
     await this.#subscriptions.closeAll();
     const wasOpened = await callsEnded;
-    this.#cancelSnapshotTimer?.();
+    this.#snapshots.stop();
     this.#stopHints?.();
     await this.#sweeper.stop();
-    if (wasOpened) await this.#closeEngine();
-  }
-
-  async #closeEngine(): Promise<void> {
+    if (!wasOpened) return;
     try {
-      await this.#writeSnapshot({ ifChanged: true });
-    } catch (error) {
-      const { name, logger, metricsCollector } = this.#options;
-      const failure = new LastSnapshotFailedError(name, error);
-      logger.error(failure.message, stackOf(error));
-      metricsCollector.onBackgroundFailure?.({ store: name, operation: 'snapshot' });
-      throw failure;
+      await this.#snapshots.takeLast();
     } finally {
       await this.#engine.close();
     }
@@ -730,23 +681,6 @@ export class EventStore {
       this.#recordedSince = Math.max(this.#recordedSince, expiredBefore);
     }
     return this.#recordedSince;
-  }
-
-  #scheduleSnapshot(): void {
-    const { snapshotIntervalMs, clock, name, logger, metricsCollector } = this.#options;
-    if (snapshotIntervalMs === 0 || !this.#engine.supports.snapshot || this.#closed) return;
-    const write = async (): Promise<void> => {
-      try {
-        await this.#gate.call(() => this.#writeSnapshot({ ifChanged: true }));
-      } catch (error) {
-        if (error instanceof StoreClosedError) return;
-        const what = `the periodic snapshot failed; the next one tries again: ${messageOf(error)}`;
-        logger.error(`Store "${name}": ${what}`, stackOf(error));
-        metricsCollector.onBackgroundFailure?.({ store: name, operation: 'snapshot' });
-      }
-      this.#scheduleSnapshot();
-    };
-    this.#cancelSnapshotTimer = clock.setTimer(() => void write(), snapshotIntervalMs, { background: true });
   }
 
   #subscriptionSource(): SubscriptionSource {
