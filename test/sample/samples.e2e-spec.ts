@@ -11,6 +11,9 @@ import { DayReplay } from '../../sample/01-quick-start/src/day-replay.service.js
 import { EarthquakeImporter } from '../../sample/01-quick-start/src/earthquake-importer.service.js';
 import { readEarthquakes } from '../../sample/01-quick-start/src/earthquake.js';
 import { MagnitudeSummary } from '../../sample/01-quick-start/src/magnitude-summary.js';
+import type { Failover } from '../../sample/03-postgres/src/failover.js';
+import { brokenPromises } from '../../sample/03-postgres/src/report.js';
+import { startPostgres } from '../support/postgres-server.js';
 import { codeBlocks, readPage, REPOSITORY } from '../docs/markdown.js';
 
 /** The data file as it is, so that the sample's way of reading it is checked too. */
@@ -167,6 +170,64 @@ describe('npm start -- 02-durable-handlers', () => {
   });
 });
 
+describe('npm start -- 03-postgres', () => {
+  // Compiled with the quick start, by the first test above that needed it.
+  const MAIN = 'dist/sample/03-postgres/src/main.js';
+
+  it('goes on in the other instance when the one that runs the handler is killed, as its README shows', async () => {
+    const shown = codeBlocks(readPage('sample/03-postgres/README.md')).find(({ language }) => language === 'text')!;
+
+    const { code, stdout, stderr } = await run(MAIN);
+
+    expect(stderr).toBe('');
+    expect(withoutNumbers(stdout)).toBe(withoutNumbers(shown.code));
+    expect(code).toBe(0);
+  }, 90_000);
+
+  it('runs one instance with --instance until SIGTERM, then ends cleanly when all is packed', async () => {
+    const server = await startPostgres();
+    const schema = server.newSchema();
+    const env = { ...process.env, DATABASE_URL: server.url };
+    const child = spawn(process.execPath, [MAIN, '--instance', 'one', '--schema', schema], { cwd: REPOSITORY, env });
+    const output = outputOf(child);
+    const ended = once(child, 'close');
+    await saying(output, child, /packed/);
+    child.kill('SIGTERM');
+
+    expect(await ended).toEqual([0, null]);
+    const lines = output.text.trim().split('\n');
+    expect(lines.every((line) => /^one \{"(state|taken|packed)":"/.test(line))).toBe(true);
+    const count = (what: string): number => lines.filter((line) => line.includes(what)).length;
+    expect(count('packed')).toBe(count('taken'));
+    await server.stop();
+  }, 90_000);
+
+  it('would say so if an order were lost, forgotten, or packed out of order', () => {
+    const failover = (taken: string[], orders: string[], packed: string[]): Failover => ({
+      alpha: { name: 'alpha', taken, repeats: 0 },
+      beta: { name: 'beta', taken: [], repeats: 0 },
+      orders,
+      parcels: packed.map((parcel) => ({ order: parcel[1], packedBy: parcel[0] === 'a' ? 'alpha' : 'beta' })),
+    });
+
+    expect(brokenPromises(failover(['1', '2'], ['1', '2'], ['a1', 'b2']))).toEqual([]);
+    expect(brokenPromises(failover(['1', '2'], ['1'], ['a1']))).toEqual([expect.stringMatching('1 orders were taken')]);
+    expect(brokenPromises(failover([], ['1', '2'], ['a1']))).toEqual([
+      expect.stringMatching('1 orders were not packed'),
+    ]);
+    expect(brokenPromises(failover([], ['1', '2'], ['a2', 'a1']))).toEqual([expect.stringMatching('order of the log')]);
+    expect(brokenPromises(failover([], ['1', '2'], ['b1', 'a2']))).toEqual([expect.stringMatching('by alpha')]);
+  });
+
+  it('refuses arguments it does not know, and an instance without a database, with exit code 2', async () => {
+    for (const args of [['--instances'], ['--instance', 'one']]) {
+      const { code, stderr } = await run(MAIN, ...args);
+
+      expect([code, stderr]).toEqual([2, expect.stringContaining('Usage: npm start -- 03-postgres')]);
+    }
+  });
+});
+
 describe('npm start -- 04-operations', () => {
   // Compiled with the quick start, by the first test above that needed it.
   const MAIN = 'dist/sample/04-operations/src/main.js';
@@ -211,7 +272,9 @@ interface Run {
 }
 
 async function run(...args: string[]): Promise<Run> {
-  const child = spawn(process.execPath, args, { cwd: REPOSITORY });
+  // A database of the developer's is not for tests.
+  const env = { ...process.env, DATABASE_URL: process.env.PG_URL };
+  const child = spawn(process.execPath, args, { cwd: REPOSITORY, env });
   const [stdout, stderr] = [outputOf(child, 'stdout'), outputOf(child, 'stderr')];
   const [code] = (await once(child, 'close')) as [number];
   return { code, stdout: stdout.text, stderr: stderr.text };
@@ -236,6 +299,11 @@ async function saying(output: { text: string }, child: ChildProcess, pattern: Re
 /** How much memory the store takes depends on when it is asked. */
 function withoutMemory(output: string): string {
   return output.replace(/takes [\d.]+ MB/, 'takes some MB');
+}
+
+/** How much is done until a process is killed, and until another takes over, depends on the moment. */
+function withoutNumbers(output: string): string {
+  return output.replace(/ +\d+(\.\d)?/g, ' some');
 }
 
 /** An order or two may be accepted while the signal is on its way. */
