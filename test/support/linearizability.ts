@@ -42,6 +42,31 @@ export function whatIsNotLinear(operations: readonly StreamOperation[]): string 
   return undefined;
 }
 
+/** An append with its places in the whole log. */
+export interface LogAppend {
+  readonly begun: bigint;
+  readonly ended: bigint;
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Whether the log has the appends, of whatever streams, in an order in which each comes after those that had ended before
+ * it began.
+ *
+ * @returns what is wrong; undefined when nothing is
+ */
+export function whatIsOutOfOrder(appends: readonly LogAppend[]): string | undefined {
+  const byEnd = [...appends].sort((a, b) => compare(a.ended, b.ended));
+  let completed = 0;
+  let next = 0;
+  for (const { begun, first } of [...appends].sort((a, b) => compare(a.begun, b.begun))) {
+    for (; next < byEnd.length && byEnd[next].ended < begun; next++) completed = Math.max(completed, byEnd[next].last);
+    if (first <= completed) return `global position ${first} was given after ${completed} had been answered`;
+  }
+  return undefined;
+}
+
 function shownBy(operation: StreamOperation): number {
   return operation.kind === 'append' ? operation.last : operation.revision;
 }
