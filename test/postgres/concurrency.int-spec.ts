@@ -1,11 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { type EventStore, START, WrongExpectedRevisionError } from 'nestjs-stream-store';
+import {
+  createEvent,
+  type EventStore,
+  START,
+  StorageUnavailableError,
+  WrongExpectedRevisionError,
+} from 'nestjs-stream-store';
 import pg from 'pg';
 import { append } from '../../lib/postgres/queries/append.js';
 import { collect } from '../support/collect.js';
 import { numbered } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
-import { type StreamOperation, whatIsNotLinear } from '../support/linearizability.js';
+import { type LogAppend, type StreamOperation, whatIsNotLinear, whatIsOutOfOrder } from '../support/linearizability.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
 import { SCALE } from '../support/scale.js';
@@ -14,44 +20,94 @@ const { server, openStore } = usePostgres();
 
 const now = (): bigint => process.hrtime.bigint();
 
+/** The answer to a call that may be repeated; when the connection is cut, it is. */
+async function answerOf<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StorageUnavailableError)) throw error;
+    }
+  }
+}
+
+/** Appends to one stream after the revision it knows of, again and again, and reads its end now and then. */
+async function race(
+  store: EventStore,
+  seed: number,
+  operations: StreamOperation[],
+  mayEnd: () => boolean,
+): Promise<void> {
+  const random = new Random(seed);
+  let revision = 0;
+  for (let round = 0; round < 40 * SCALE || !mayEnd(); round++) {
+    const batch = Array.from({ length: 1 + random.below(3) }, () => createEvent('counted', seed));
+    const expected = revision;
+    const begun = now();
+    try {
+      const answer = await answerOf(() => store.append('race', batch, { expectedRevision: expected }));
+      const { firstPosition: first, revision: last } = answer;
+      operations.push({ kind: 'append', begun, ended: now(), expected, first, last });
+      revision = last;
+    } catch (error) {
+      if (!(error instanceof WrongExpectedRevisionError)) throw error;
+      operations.push({ kind: 'look', begun, ended: now(), revision: error.actual, expected });
+      revision = error.actual;
+    }
+    if (random.below(4) > 0) continue;
+    const asked = now();
+    const backward = { direction: 'backward', limit: 1 } as const;
+    const [event] = await answerOf(() => store.readStream('race', 0, backward));
+    operations.push({ kind: 'look', begun: asked, ended: now(), revision: event.position });
+  }
+}
+
 describe('eight writers on one stream', () => {
-  it('have one winner each time, in an order that fits what each of them saw', async () => {
+  async function openForRace() {
     const schema = server().newSchema();
     const stores = await Promise.all([1, 2, 3, 4].map(() => openStore({ schema }, { maxEventsPerStream: 0 })));
-    const operations: StreamOperation[] = [];
-    const write = async (store: EventStore, seed: number): Promise<void> => {
-      const random = new Random(seed);
-      let revision = 0;
-      for (let round = 0; round < 40 * SCALE; round++) {
-        const begun = now();
-        const count = 1 + random.below(3);
-        try {
-          const answer = await store.append('race', numbered(1, count), { expectedRevision: revision });
-          const { firstPosition: first, revision: last } = answer;
-          operations.push({ kind: 'append', begun, ended: now(), expected: revision, first, last });
-          revision = last;
-        } catch (error) {
-          if (!(error instanceof WrongExpectedRevisionError)) throw error;
-          operations.push({ kind: 'look', begun, ended: now(), revision: error.actual, expected: revision });
-          revision = error.actual;
-        }
-        if (random.below(4) > 0) continue;
-        const asked = now();
-        const [event] = await store.readStream('race', 0, { direction: 'backward', limit: 1 });
-        if (event) operations.push({ kind: 'look', begun: asked, ended: now(), revision: event.position });
-      }
-    };
     // The stream has to be there to be read.
-    const first = now();
+    const begun = now();
     await stores[0].append('race', numbered(1, 1), { expectedRevision: 0 });
-    operations.push({ kind: 'append', begun: first, ended: now(), expected: 0, first: 1, last: 1 });
+    const operations: StreamOperation[] = [{ kind: 'append', begun, ended: now(), expected: 0, first: 1, last: 1 }];
+    const racing = (mayEnd = () => true) =>
+      Promise.all(Array.from({ length: 8 }, (_, n) => race(stores[n % 4], n, operations, mayEnd)));
+    return { schema, store: stores[0], operations, racing };
+  }
 
-    await Promise.all(Array.from({ length: 8 }, (_, writer) => write(stores[writer % 4], writer)));
+  it('have one winner each time, in an order that fits what each of them saw', async () => {
+    const { operations, racing } = await openForRace();
+
+    await racing();
 
     expect(whatIsNotLinear(operations)).toBeUndefined();
     const kept = operations.filter(({ kind }) => kind === 'append').length;
     expect(kept).toBeGreaterThan(40 * SCALE);
     expect(operations.length - kept).toBeGreaterThan(40 * SCALE);
+  });
+
+  it('have one winner each time when connections are cut, and whoever got no answer asks again', async () => {
+    const { schema, store, operations, racing } = await openForRace();
+    const state = { isOver: false, cut: 0 };
+    const cut = async (): Promise<void> => {
+      while (!state.isOver) {
+        // Those that append wait for each other's lock.
+        const rows = await server().run(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE query LIKE '%' || $1 || '%' AND state = 'active' AND pid <> pg_backend_pid()`,
+          [schema],
+        );
+        state.cut += rows.length;
+      }
+    };
+
+    const cutting = cut();
+    await racing(() => state.cut >= 5 * SCALE).finally(() => (state.isOver = true));
+    await cutting;
+
+    expect(whatIsNotLinear(operations)).toBeUndefined();
+    const ends = operations.map((each) => (each.kind === 'append' ? each.last : 0));
+    expect(await store.readStream('race', 0, { limit: 0 })).toHaveLength(Math.max(...ends));
   });
 
   it('would be found out if they had two winners, or saw what was not there yet', () => {
@@ -69,6 +125,34 @@ describe('eight writers on one stream', () => {
       ]),
     ).toMatch('before');
     expect(whatIsNotLinear([one, { kind: 'look', revision: 2, expected: 2, ...at(11, 12) }])).toMatch('refused');
+  });
+});
+
+describe('writers of different streams', () => {
+  it('get global positions above all that were answered before they asked', async () => {
+    const schema = server().newSchema();
+    const stores = await Promise.all([1, 2, 3, 4].map(() => openStore({ schema })));
+    const appends: LogAppend[] = [];
+
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, writer) => {
+        for (let round = 0; round < 40 * SCALE; round++) {
+          const begun = now();
+          const batch = numbered(1, 1 + (round % 3));
+          const { globalPosition: last, count } = await stores[writer % 4].append(`s-${writer}`, batch);
+          appends.push({ begun, ended: now(), first: last - count + 1, last });
+        }
+      }),
+    );
+
+    expect(whatIsOutOfOrder(appends)).toBeUndefined();
+  });
+
+  it('would be found out if one got a position below', () => {
+    const one = { begun: 0n, ended: 10n, first: 5, last: 6 };
+
+    expect(whatIsOutOfOrder([one, { begun: 5n, ended: 15n, first: 3, last: 4 }])).toBeUndefined();
+    expect(whatIsOutOfOrder([one, { begun: 11n, ended: 15n, first: 3, last: 4 }])).toMatch('position 3');
   });
 });
 

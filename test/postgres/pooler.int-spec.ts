@@ -1,6 +1,10 @@
 import { expect, it } from '@jest/globals';
+import { END } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
+import { ManualClock } from 'nestjs-stream-store/testing';
+import { collect } from '../support/collect.js';
 import { dataOf, numbered } from '../support/events.js';
+import { eventually } from '../support/eventually.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { startTransactionPooler } from '../support/transaction-pooler.js';
 import { openBareEngine } from './fixtures/bare-engine.js';
@@ -27,6 +31,26 @@ it('works behind a pooler that lends a connection for one transaction only', asy
     expect(dataOf(await store.readStream(`s-${writer}`))).toEqual(Array.from({ length: 20 }, (_, round) => round));
     await store.close();
   }
+  await pooler.close();
+});
+
+it('delivers there what another instance has appended, by looking every second', async () => {
+  const pooler = await startTransactionPooler(server().url);
+  const behind = { connectionString: pooler.url, schema: server().newSchema(), listen: false };
+  const clock = new ManualClock();
+  const [reading, writing] = await Promise.all([openStore(behind, { clock }), openStore(behind)]);
+  const subscription = reading.subscribe({ all: true }, END);
+  const reader = collect(subscription);
+  await subscription.caughtUp();
+
+  await writing.append('orders', numbered(1, 3));
+  await eventually('the events', async () => {
+    await clock.advance(1_000);
+    return reader.items.length === 3;
+  });
+
+  expect(dataOf(reader.items)).toEqual([1, 2, 3]);
+  await Promise.all([reading.close(), writing.close()]);
   await pooler.close();
 });
 
