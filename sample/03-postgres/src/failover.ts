@@ -17,30 +17,44 @@ export interface Failover {
   readonly parcels: readonly Parcel[];
 }
 
-/** Starts two instances on one database, kills the one that runs the handler, and waits until the other has packed all. */
+/**
+ * Starts two instances on one database, kills the one that runs the handler, and waits until the other has packed all.
+ *
+ * @param signal ends it when it takes too long
+ */
 export async function failOver(
   database: DatabaseSchema,
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<Failover> {
-  const alpha = new InstanceProcess('alpha', database, signal);
-  await alpha.until(() => alpha.state === 'running');
-  const beta = new InstanceProcess('beta', database, signal);
-  await beta.until(() => beta.state === 'standby');
-  say('alpha runs the handler "packing", and beta stands by. Both take orders.');
+  const instances: InstanceProcess[] = [];
+  const start = (name: string): InstanceProcess => {
+    const instance = new InstanceProcess(name, database, signal);
+    instances.push(instance);
+    return instance;
+  };
+  try {
+    const alpha = start('alpha');
+    await alpha.until(() => alpha.state === 'running');
+    const beta = start('beta');
+    await beta.until(() => beta.state === 'standby');
+    say('alpha runs the handler "packing", and beta stands by. Both take orders.');
 
-  const enough = alpha.packed.length + PACKED_BEFORE_DEATH;
-  await alpha.until(() => alpha.packed.length >= enough);
-  await alpha.kill();
-  const killedAt = performance.now();
-  say(`Killed alpha with SIGKILL when it had packed ${alpha.packed.length} orders.`);
+    const enough = alpha.packed.length + PACKED_BEFORE_DEATH;
+    await alpha.until(() => alpha.packed.length >= enough);
+    await alpha.kill();
+    const killedAt = performance.now();
+    say(`Killed alpha with SIGKILL when it had packed ${alpha.packed.length} orders.`);
 
-  await beta.until(() => beta.state === 'running');
-  say(`beta runs the handler ${((performance.now() - killedAt) / 1_000).toFixed(1)} seconds later.`);
-  await beta.until(() => beta.packed.length >= PACKED_AFTERWARDS);
-  await beta.close();
+    await beta.until(() => beta.state === 'running');
+    say(`beta runs the handler ${((performance.now() - killedAt) / 1_000).toFixed(1)} seconds later.`);
+    await beta.until(() => beta.packed.length >= PACKED_AFTERWARDS);
+    await beta.close();
 
-  return { alpha, beta, ...(await ordersAndParcels(database)) };
+    return { alpha, beta, ...(await ordersAndParcels(database)) };
+  } finally {
+    for (const instance of instances) await instance.kill();
+  }
 }
 
 async function ordersAndParcels({ url, schema }: DatabaseSchema): Promise<Pick<Failover, 'orders' | 'parcels'>> {
