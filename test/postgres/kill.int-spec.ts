@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import { compiledApp, startChild } from '../support/child-app.js';
+import { numbered } from '../support/events.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
 import { SCALE } from '../support/scale.js';
@@ -51,3 +52,21 @@ it(
   },
   180_000 * SCALE,
 );
+
+it('keeps nobody waiting who appends while another instance is stopped in the middle of its work', async () => {
+  const schema = server().newSchema();
+  const store = await openStore({ schema }, { maxEventsPerStream: 0 });
+  const child = startChild(app, server().url, schema, 'stopped');
+  const random = new Random(7);
+  const rounds = 20 * SCALE;
+  for (let round = 0, kept = 0; round < rounds; round++) {
+    kept = (await child.said(/^kept/, kept + 1 + random.below(30))).length;
+    child.kill('SIGSTOP');
+    await store.append('mine', numbered(round, round));
+    child.kill('SIGCONT');
+  }
+  child.kill('SIGKILL');
+  await child.ended;
+
+  expect(await store.readStream('mine')).toHaveLength(rounds);
+});
