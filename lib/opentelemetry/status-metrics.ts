@@ -33,6 +33,7 @@ export function observeStatus(meter: Meter, status: EventStoreStatusReader): () 
     result.observe(of.appended, stats.eventsAppended, ofStore);
     result.observe(of.read, stats.eventsRead, ofStore);
     result.observe(of.expired, stats.eventsExpired, ofStore);
+    result.observe(of.dropped, 0, ofStore);
     for (const { name, lag, position, state, isDurable } of handlers) {
       const ofHandler = { ...ofStore, [ATTR_HANDLER_NAME]: name };
       result.observe(of.lag, lag, ofHandler);
@@ -69,6 +70,8 @@ function observablesOf(meter: Meter) {
     appended: counter('event.appended', '{event}', 'Events that were appended.'),
     read: counter('event.read', '{event}', 'Events handed out to readers.'),
     expired: counter('event.expired', '{event}', 'Events that retention removed.'),
+    // For those who look for it, or bring an alert along: readers come for events themselves, so there is none to drop.
+    dropped: counter('event.dropped', '{event}', 'Events that a slow reader missed: always 0.'),
     lag: gauge('handler.lag', '{position}', 'Positions between a handler and the end of what it reads.'),
     position: gauge('handler.position', '{position}', 'The position up to which a handler has dealt with every event.'),
     state: gauge('handler.state', '1', 'The state of a handler: 1 for the one that it is in.'),

@@ -55,6 +55,7 @@ export class StatusMetrics {
     this.#of.appended.inc({ store }, stats.eventsAppended);
     this.#of.read.inc({ store }, stats.eventsRead);
     this.#of.expired.inc({ store }, stats.eventsExpired);
+    this.#of.dropped.inc({ store }, 0);
     for (const { name: handler, lag, position, state, isDurable } of handlers) {
       this.#of.lag.set({ store, handler }, lag);
       this.#of.position.set({ store, handler }, position);
@@ -80,6 +81,8 @@ function metricsOf(metrics: MetricSet, read: () => Promise<void>) {
     appended: metrics.counter('appended_events_total', 'Events that were appended.', ofStore, read),
     read: metrics.counter('read_events_total', 'Events handed out to readers.', ofStore, read),
     expired: metrics.counter('expired_events_total', 'Events that retention removed.', ofStore, read),
+    // For those who look for it, or bring an alert along: readers come for events themselves, so there is none to drop.
+    dropped: metrics.counter('dropped_events_total', 'Events that a slow reader missed: always 0.', ofStore, read),
     lag: metrics.gauge(
       'handler_lag_positions',
       'Positions between a handler and the end of what it reads.',

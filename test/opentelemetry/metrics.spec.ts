@@ -117,6 +117,7 @@ describe('metrics for OpenTelemetry', () => {
     expect(await exported.points('event_store.available')).toEqual({ 'memory-store': 1 });
     expect(await exported.points('event_store.event.count')).toEqual({ 'memory-store': 2 });
     expect(await exported.points('event_store.event.appended')).toEqual({ 'memory-store': 2 });
+    expect(await exported.points('event_store.event.dropped')).toEqual({ 'memory-store': 0 });
     expect(await exported.points('event_store.stream.count')).toEqual({ 'memory-store': 2 });
     expect(await exported.points('event_store.stream.limit')).toEqual({ 'memory-store': 50 });
     expect(await exported.points('event_store.handler.lag')).toEqual({ 'memory-store billing': 1 });

@@ -112,6 +112,7 @@ describe('what happens', () => {
 
     const scrape = await Scrape.from(registry);
     expect(scrape.value('event_store_expired_events_total', { store })).toBe(5);
+    expect(scrape.value('event_store_dropped_events_total', { store })).toBe(0);
     expect(scrape.value('event_store_subscription_gaps_total', { store, subscription: 'subscription' })).toBe(1);
   });
 
