@@ -87,6 +87,7 @@ describe('an HTTP request, the append that it makes, and the handler of the even
     expect(server.parentSpanContext?.spanId).toBe('b7ad6b7169203331');
     expect(append.parentSpanContext?.spanId).toBe(server.spanContext().spanId);
     expect(handler.parentSpanContext?.spanId).toBe(append.spanContext().spanId);
+    expect(handler.links.map(({ context }) => context.spanId)).toEqual([append.spanContext().spanId]);
   });
 
   it('are one trace also when the handler comes after a restart', async () => {
