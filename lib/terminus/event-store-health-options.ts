@@ -11,6 +11,11 @@ export interface EventStoreHealthOptions {
   readonly timeout?: Duration;
   /** How much of `maxStreams` may be in use, from 0 to 1. Default 0.9. */
   readonly maxStreamsUsed?: number;
+  /**
+   * How much of `maxEventsPerStream` the fullest stream may use, from 0 to 1. Default any, and nobody looks: it takes a list
+   * of all streams at each check.
+   */
+  readonly maxEventsPerStreamUsed?: number;
   /** How much memory of this process the engine may use, in bytes. Default any. */
   readonly maxMemoryBytes?: number;
   /** How many positions a handler may be behind. Default any. */
@@ -32,6 +37,7 @@ export interface CheckedHealthOptions {
   readonly store: string | undefined;
   readonly timeoutMs: number;
   readonly maxStreamsUsed: number;
+  readonly maxEventsPerStreamUsed: number | undefined;
   readonly maxMemoryBytes: number;
   readonly maxLag: number;
   readonly stuckAfterMs: number;
@@ -53,13 +59,16 @@ const DEFAULTS = Object.freeze({
 
 /** @throws {ValidationError} that names the option */
 export function checkHealthOptions(options: EventStoreHealthOptions): CheckedHealthOptions {
-  checkMembers(options, 'options', ['store', ...Object.keys(DEFAULTS)]);
+  checkMembers(options, 'options', ['store', 'maxEventsPerStreamUsed', ...Object.keys(DEFAULTS)]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { timeout, stuckAfter, store, ...checked } = { ...DEFAULTS, ...(given as EventStoreHealthOptions) };
+  const { timeout, stuckAfter, store, maxEventsPerStreamUsed, ...checked } = {
+    ...DEFAULTS,
+    ...(given as EventStoreHealthOptions),
+  };
   if (store !== undefined) checkName(store, 'store');
-  for (const name of ['maxStreamsUsed', 'maxMemoryBytes', 'maxLag', 'maxDeadLetters'] as const) {
-    const most = name === 'maxStreamsUsed' ? 1 : Infinity;
-    const value: unknown = checked[name];
+  for (const [name, value] of Object.entries({ ...checked, maxEventsPerStreamUsed })) {
+    if (!name.startsWith('max') || value === undefined) continue;
+    const most = name.endsWith('Used') ? 1 : Infinity;
     if (typeof value !== 'number' || !(value >= 0 && value <= most)) {
       throw new ValidationError(name, `${shown(value)} is no threshold: give a number from 0 to ${most}.`);
     }
@@ -73,6 +82,7 @@ export function checkHealthOptions(options: EventStoreHealthOptions): CheckedHea
   return {
     ...checked,
     store,
+    maxEventsPerStreamUsed,
     timeoutMs: toMilliseconds(timeout, 'timeout'),
     stuckAfterMs: toMilliseconds(stuckAfter, 'stuckAfter'),
   };

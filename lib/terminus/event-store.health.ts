@@ -1,15 +1,17 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { EventStoreStatusReader, type EventStoreStatus } from '../nest/event-store.status.js';
+import { EventStoreStatusReader } from '../nest/event-store.status.js';
 import { messageOf } from '../store/error-text.js';
 import { ValidationError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
+import { withinTime } from '../store/time-limit.js';
 import {
   checkHealthOptions,
   type CheckedHealthOptions,
   type EventStoreHealthOptions,
 } from './event-store-health-options.js';
-import { describeStore, problemsOf } from './store-health.js';
+import { eventsOfFullestStream } from './fullest-stream.js';
+import { describeStore, problemsOf, type StoreFacts } from './store-health.js';
 import { HandlerWatch } from './handler-watch.js';
 
 /** What was found out about one store. */
@@ -71,9 +73,9 @@ export class EventStoreHealthIndicator {
   }
 
   async #examine(store: EventStore, options: CheckedHealthOptions): Promise<Finding> {
-    let status: EventStoreStatus;
+    let facts: StoreFacts;
     try {
-      status = await this.status.read(store, options.timeoutMs);
+      facts = await this.#factsOf(store, options);
     } catch (error) {
       const problem = `store "${store.name}" does not answer`;
       // Not for the caller: what an engine fails with may say where its server is.
@@ -81,12 +83,23 @@ export class EventStoreHealthIndicator {
       return { isReachable: false, problems: [problem], description: { name: store.name } };
     }
     const now = store.clock.now();
-    const stuckSince = new Map(status.handlers.map((handler) => [handler.name, this.#watch.stuckSince(handler, now)]));
+    const stuckSince = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.stuckSince(handler, now)]));
     return {
       isReachable: true,
-      problems: problemsOf(store, status, stuckSince, options),
-      description: describeStore(store, status, stuckSince),
+      problems: problemsOf(store, facts, stuckSince, options),
+      description: describeStore(store, facts, stuckSince),
     };
+  }
+
+  /** @throws what the engine fails with; also when it takes too long */
+  async #factsOf(store: EventStore, { maxEventsPerStreamUsed, timeoutMs }: CheckedHealthOptions): Promise<StoreFacts> {
+    const looks = maxEventsPerStreamUsed !== undefined && Number.isFinite(store.limits.maxEventsPerStream);
+    const late = (): Error => new Error(`its streams were not listed within ${timeoutMs} ms`);
+    const [status, fullestStream] = await Promise.all([
+      this.status.read(store, timeoutMs),
+      looks ? withinTime(store.clock, timeoutMs, () => eventsOfFullestStream(store), late) : undefined,
+    ]);
+    return { ...status, fullestStream };
   }
 
   #logChange(key: string, problems: readonly string[]): void {

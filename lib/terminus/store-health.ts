@@ -6,19 +6,28 @@ import type { CheckedHealthOptions } from './event-store-health-options.js';
 /** By the name of the handler; in milliseconds since 1970, undefined when it is not stuck. */
 type StuckSince = ReadonlyMap<string, number | undefined>;
 
+/** What was found out about a store that answers. */
+export interface StoreFacts extends EventStoreStatus {
+  /** How many events the stream has that has most of them; undefined when nobody has looked. */
+  readonly fullestStream: number | undefined;
+}
+
 /**
  * What is wrong with a store that answers, in words that stay the same as long as it is wrong: no ids, data, errors or
  * numbers that change.
  */
 export function problemsOf(
   { name, limits, clock }: EventStore,
-  { stats, handlers, deadLetters }: EventStoreStatus,
+  { stats, handlers, deadLetters, fullestStream }: StoreFacts,
   stuckSince: StuckSince,
   options: CheckedHealthOptions,
 ): string[] {
   const problems: string[] = [];
   if (stats.totalStreams >= options.maxStreamsUsed * limits.maxStreams)
     problems.push(`store "${name}" is near its limit of ${limits.maxStreams} streams`);
+  const { maxEventsPerStreamUsed = Infinity } = options;
+  if (fullestStream !== undefined && fullestStream >= maxEventsPerStreamUsed * limits.maxEventsPerStream)
+    problems.push(`store "${name}" has a stream near its limit of ${limits.maxEventsPerStream} events`);
   if (stats.memoryUsageBytes > options.maxMemoryBytes)
     problems.push(`store "${name}" uses more than ${options.maxMemoryBytes} bytes of memory`);
   const letters = [...deadLetters.values()].reduce((sum, count) => sum + count, 0);
@@ -49,7 +58,7 @@ function problemOf(
 /** Numbers of a store and its handlers. */
 export function describeStore(
   { name, limits }: EventStore,
-  { stats, handlers, deadLetters }: EventStoreStatus,
+  { stats, handlers, deadLetters, fullestStream }: StoreFacts,
   stuckSince: StuckSince,
 ): object {
   return {
@@ -58,6 +67,7 @@ export function describeStore(
     streams: stats.totalStreams,
     // JSON has no infinity.
     maxStreams: Number.isFinite(limits.maxStreams) ? limits.maxStreams : 0,
+    ...(fullestStream !== undefined && { fullestStream, maxEventsPerStream: limits.maxEventsPerStream }),
     memoryBytes: stats.memoryUsageBytes,
     handlers: handlers.map((handler) => {
       const since = stuckSince.get(handler.name);

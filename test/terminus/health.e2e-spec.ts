@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable } from '@nestjs/common';
-import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { HealthCheck, HealthCheckService, HealthIndicatorService, TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import {
   DeadLetters,
@@ -39,10 +39,18 @@ class Billing {
   }
 }
 
+/** What Terminus 11 offers: no `degraded`. The smoke tests run with Terminus 11 itself. */
+class HealthIndicatorServiceOf11 extends HealthIndicatorService {
+  override check<const Key extends string>(key: Key) {
+    return Object.assign(super.check(key), { degraded: undefined as never });
+  }
+}
+
 async function serve(
   options: EventStoreHealthOptions = {},
   storeOptions: EventStoreOptions = {},
   stores: string[] = [],
+  terminus = new HealthIndicatorService(),
 ) {
   @Controller('health')
   class HealthController {
@@ -75,6 +83,8 @@ async function serve(
     controllers: [HealthController],
     providers: [Billing],
   })
+    .overrideProvider(HealthIndicatorService)
+    .useValue(terminus)
     .setLogger(logger)
     .compile();
   const app = closedAfterTest(testing.createNestApplication());
@@ -158,6 +168,48 @@ describe('readiness', () => {
       status: 'degraded',
       events: { status: 'degraded', problems: ['store "memory-store" is near its limit of 4 streams'] },
     });
+  });
+
+  it('is degraded when a stream is near the limit of its events, if it is to look', async () => {
+    const options = { maxEventsPerStreamUsed: 0.5, details: true };
+    const { store, ready } = await serve(options, { maxEventsPerStream: 4, maxStreams: 0 });
+    // More streams than are listed at a time.
+    for (let n = 0; n < 1_500; n++) await store.append(`a-${n}`, { type: 't' });
+    const before = await ready();
+    await store.append('z', numbered(1, 2));
+
+    expect(before.events).toMatchObject({ status: 'up', stores: [{ fullestStream: 1, maxEventsPerStream: 4 }] });
+    expect(await ready()).toMatchObject({
+      status: 'degraded',
+      events: { problems: ['store "memory-store" has a stream near its limit of 4 events'] },
+    });
+  });
+
+  it('is down when listing the streams takes too long', async () => {
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let whenAsked!: () => void;
+    const asked = new Promise<void>((resolve) => (whenAsked = resolve));
+    const engine = aroundEngine((verb, ask, request) => {
+      // The dead letters are listed from a stream of the store itself.
+      if (verb !== 'listStreams' || (request as { prefix: string }).prefix !== '') return ask();
+      whenAsked();
+      return released.then(ask);
+    });
+    const { ready, clock } = await serve({ timeout: '2s', maxEventsPerStreamUsed: 0.9 }, { engine });
+    const answer = ready();
+    await asked;
+    await clock.advance(2_000);
+
+    expect(await answer).toMatchObject({ code: 503, status: 'error' });
+    release();
+  });
+
+  it('looks for no full stream where streams have no limit', async () => {
+    const { store, ready } = await serve({ maxEventsPerStreamUsed: 0, details: true }, { maxEventsPerStream: 0 });
+    await store.append('a', numbered(1, 3));
+
+    expect((await ready()).status).toBe('ok');
   });
 
   it('is degraded when the engine uses more memory than it may', async () => {
@@ -337,6 +389,8 @@ describe('readiness', () => {
     ['timeout', -1],
     ['maxStreamsUsed', 1.1],
     ['maxStreamsUsed', 'half'],
+    ['maxEventsPerStreamUsed', 1.1],
+    ['maxEventsPerStreamUsed', null],
     ['maxMemoryBytes', -1],
     ['maxLag', NaN],
     ['stuckAfter', Infinity],
@@ -352,6 +406,32 @@ describe('readiness', () => {
     const refusal = await rejectionOf(app.get(EventStoreHealthIndicator).isHealthy('events', { [option]: value }));
 
     expect(refusal).toMatchObject({ code: 'VALIDATION_FAILED', field: option });
+  });
+});
+
+describe('with Terminus 11, which does not know degraded', () => {
+  it('what is degraded shows as up, with the problems where they are asked for', async () => {
+    const { app, ready } = await serve({ details: true }, {}, [], new HealthIndicatorServiceOf11());
+    await app.get(StreamSubscriptions).pause('billing');
+
+    expect(await ready()).toMatchObject({
+      code: 200,
+      status: 'ok',
+      events: { status: 'up', problems: ['handler "billing" is paused'] },
+    });
+  });
+
+  it('it is down when a store does not answer, or when it is told to be', async () => {
+    const away = aroundEngine((verb, ask) => {
+      if (verb === 'usage') throw new Error('no connection');
+      return ask();
+    });
+    const unreachable = await serve({}, { engine: away }, [], new HealthIndicatorServiceOf11());
+    const strict = await serve({ problemsAre: 'down' }, {}, [], new HealthIndicatorServiceOf11());
+    await strict.app.get(StreamSubscriptions).pause('billing');
+
+    expect(await unreachable.ready()).toMatchObject({ code: 503, status: 'error' });
+    expect(await strict.ready()).toMatchObject({ code: 503, status: 'error' });
   });
 });
 
