@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { EventSource } from 'eventsource';
 import type { RecordedEvent } from 'nestjs-stream-store';
+import { aroundEngine } from '../support/around-engine.js';
 import { dataOf, numbered } from '../support/events.js';
 import { ManualClock, settled } from '../support/manual-clock.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
@@ -275,6 +276,28 @@ describe.each(ADAPTERS)('on %s, following events live', (adapter) => {
       expect(reset).toMatchObject({ data: '{"after":500,"head":2}' });
       expect(client.ids).toEqual([1, 2]);
     });
+  });
+
+  it('has each event written once, however many clients follow it, and whatever they follow', async () => {
+    let written = 0;
+    const counted = (event: RecordedEvent): RecordedEvent => ({ ...event, toJSON: () => (written++, event) }) as never;
+    const engine = aroundEngine(async (verb, ask) => {
+      const answer = await ask();
+      if (verb !== 'readAll' && verb !== 'readStream') return answer;
+      const { events } = answer as { events: RecordedEvent[] };
+      return { ...(answer as object), events: events.map(counted) };
+    });
+    const { store, url } = await startHttpApp(adapter, { store: { engine } });
+    const paths = ['/events', '/events?streams=order-*', '/events?type=counted', '/streams/order-1/events'];
+    const clients = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => new SseClient(url + paths[index % paths.length]).opened()),
+    );
+
+    await store.append('order-1', numbered(1, 25));
+    await Promise.all(clients.map((client) => client.received(25)));
+
+    expect(new Set(clients.map(({ events }) => dataOf(events).join())).size).toBe(1);
+    expect(written).toBe(25);
   });
 
   it('refuses a client more than may be, and takes it when another one has left', async () => {
