@@ -69,6 +69,7 @@ export class EventAnswers implements BeforeApplicationShutdown {
     const { signal } = this.#shutdown;
     if (signal.aborted) throw new ServiceUnavailableException('The application is about to end: come again.');
     const limit = query.number('limit') ?? Infinity;
+    if (limit < 1) throw new ValidationError('limit', `${limit} is out of range: give a number from 1.`);
     await answerWithLines(response, reading.batches(limit, signal), isHidden, signal);
   }
 }

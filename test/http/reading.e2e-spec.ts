@@ -241,6 +241,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
         status: 404,
         json: { code: 'STREAM_NOT_FOUND' },
       });
+      expect(await get('/events?limit=0', lines)).toMatchObject({ status: 400, json: { field: 'limit' } });
     });
 
     it('ends, although others go on appending', async () => {
