@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type CanActivate, type ExecutionContext, Injectable, UnauthorizedException } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, HttpStatus, Injectable, UnauthorizedException } from '@nestjs/common';
 import {
   memoryEngine,
   OnStreamEvent,
@@ -11,6 +11,7 @@ import {
 import type { ProblemDetails } from 'nestjs-stream-store/http';
 import * as errors from '../../lib/store/errors.js';
 import { KNOWN_CODES, problemOf } from '../../lib/http/problem-details.js';
+import { readPage } from '../docs/markdown.js';
 import { aroundEngine } from '../support/around-engine.js';
 import { numbered } from '../support/events.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
@@ -18,12 +19,12 @@ import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
 
 type ErrorClass = new (...args: unknown[]) => errors.EventStoreError;
 
-describe('every error of the store', () => {
-  const classes = (Object.values(errors) as unknown[]).filter(
-    (exported): exported is ErrorClass =>
-      typeof exported === 'function' && exported.prototype instanceof errors.EventStoreError,
-  );
+const classes = (Object.values(errors) as unknown[]).filter(
+  (exported): exported is ErrorClass =>
+    typeof exported === 'function' && exported.prototype instanceof errors.EventStoreError,
+);
 
+describe('every error of the store', () => {
   it.each(classes.map((errorClass) => [errorClass.name, errorClass] as const))(
     'has a status: %s',
     (_name, errorClass) => {
@@ -43,6 +44,23 @@ describe('every error of the store', () => {
       if (problem.status === 500) expect(Object.keys(problem)).toHaveLength(5);
     },
   );
+});
+
+describe('the table of statuses in docs/http.md', () => {
+  it('has every error of the store that is not a 500, at its status, and no other', () => {
+    const rows = readPage('docs/http.md').text.matchAll(/^\| (\d{3}) +\| (.*) \|$/gm);
+    const documented = [...rows].flatMap(([, status, text]) =>
+      [...text.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => [code, Number(status)] as const),
+    );
+    const ofStore = classes
+      .map((errorClass) => problemOf(new errorClass('first', 'second', 'third')))
+      .filter(({ status }) => status !== 500)
+      .map(({ code, status }) => [code, status] as const);
+
+    // The others have the names of their statuses.
+    const ofHttp = documented.filter(([code, status]) => HttpStatus[status] === code);
+    expect(documented.filter((row) => !ofHttp.includes(row)).sort()).toEqual([...ofStore].sort());
+  });
 });
 
 function expectProblem(problem: ProblemDetails): void {
