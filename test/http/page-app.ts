@@ -48,28 +48,3 @@ export async function appendADay(store: EventStore, end: number): Promise<void> 
     await store.append(`order-${4_700 + Math.floor(random() * 20)}`, event);
   }
 }
-
-/** Runs in the page: the texts that stand out from their ground less than WCAG 2.2 asks for (1.4.3). */
-export const POOR_CONTRASTS = `(() => {
-  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
-  const luminance = (color) => {
-    const [red, green, blue] = numbers(color).map((value) => {
-      const share = value / 255;
-      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  };
-  const groundOf = (element) => {
-    const color = element ? getComputedStyle(element).backgroundColor : 'rgb(255, 255, 255)';
-    return numbers(color)[3] === 0 ? groundOf(element.parentElement) : color;
-  };
-  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-  return [...document.querySelectorAll('body *')]
-    .filter((element) => hasText(element) && element.checkVisibility() && !element.matches('.skip, noscript'))
-    .map((element) => {
-      const [one, other] = [luminance(getComputedStyle(element).color), luminance(groundOf(element))];
-      const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-      return { text: element.textContent.slice(0, 30), ratio };
-    })
-    .filter(({ ratio }) => ratio < 4.5);
-})()`;
