@@ -39,6 +39,17 @@ export function dateTime(date) {
   return DATE_TIME.format(date);
 }
 
+const DAY = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
+const MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+
+/** A point in time, as short as steps of so many seconds between such points allow. */
+export function tickOf(at, step) {
+  const date = new Date(at);
+  const isMidnight = date.getHours() + date.getMinutes() + date.getSeconds() === 0;
+  if (step >= 86_400 || (isMidnight && step >= 3_600)) return DAY.format(date);
+  return (step < 60 ? TIME : MINUTE).format(date);
+}
+
 /** A point in time, short when it is today. */
 export function time(iso) {
   const date = new Date(iso);

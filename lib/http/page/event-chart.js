@@ -1,4 +1,4 @@
-import { dateTime, el, number } from './dom.js';
+import { dateTime, el, number, tickOf } from './dom.js';
 
 /* global uPlot */
 
@@ -76,7 +76,13 @@ class EventChart extends HTMLElement {
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { range: () => this.#range }, y: { range: (_, __, most) => [0, Math.max(1, most)] } },
       axes: [
-        { ...axis, size: 36 },
+        {
+          ...axis,
+          size: 26,
+          gap: 8,
+          space: 90,
+          values: (_, times, __, ___, step) => times.map((at) => tickOf(at * 1_000, step)),
+        },
         { ...axis, size: 40, space: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] },
       ],
       padding: [8, 8, 0, 0],

@@ -11,6 +11,9 @@ const STATES = {
 
 /** The handlers of the application, and how they are doing. */
 class HandlerTable extends PollingElement {
+  /** Stays, and with it the focus of whoever scrolls it with the arrow keys. */
+  #card = el('div', { class: 'card scroll', role: 'region', 'aria-label': 'Handlers', tabindex: '0' });
+
   load() {
     return get(address('subscriptions'));
   }
@@ -26,7 +29,8 @@ class HandlerTable extends PollingElement {
     const columns = ['Handler', 'State', 'Position', 'Lag', 'Failures', 'Last error'];
     const head = el('tr', {}, ...columns.map((column) => el('th', { scope: 'col' }, column)));
     const table = el('table', {}, el('thead', {}, head), el('tbody', {}, ...subscriptions.map(rowOf)));
-    this.replaceChildren(el('h2', {}, 'Handlers'), el('div', { class: 'card scroll' }, table));
+    this.#card.replaceChildren(table);
+    if (!this.#card.isConnected) this.replaceChildren(el('h2', {}, 'Handlers'), this.#card);
   }
 }
 
