@@ -1,13 +1,16 @@
-// npm start [-- [<sample folder>] [its arguments]]: builds the package if needed, compiles the samples, runs one.
+// npm start [-- [<sample folder>] [its arguments]]: builds the package if needed, compiles the samples, runs one: the one that
+// is named, else the one in whose folder npm was called, else the first.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 process.chdir(join(import.meta.dirname, '..'));
 
 const args = process.argv.slice(2);
-const sample = args.length > 0 && !args[0].startsWith('--') ? args.shift() : '01-quick-start';
+const [folder, here] = relative(process.cwd(), process.env.INIT_CWD ?? '').split(sep);
+const nearest = folder === 'sample' && here ? here : '01-quick-start';
+const sample = args.length > 0 && !args[0].startsWith('--') ? args.shift() : nearest;
 if (!existsSync(join('sample', sample, 'src/main.ts'))) {
   console.error(`There is no sample "${sample}". There are: ${readdirSync('sample').join(', ')}`);
   process.exit(1);

@@ -252,10 +252,22 @@ describe('npm start -- 04-operations', () => {
     const url = page.replace('/event-store/page', '');
     const paths = ['/event-store/page', '/event-store/streams', '/health/live', '/health/ready', '/metrics'];
     const answers = await Promise.all(paths.map(async (path) => (await fetch(url + path)).status));
+    const headers = { accept: 'text/event-stream' };
+    const customers = await fetch(`${url}/event-store/events?streams=order-1*&after=end`, { headers });
+    for await (const chunk of customers.body as AsyncIterable<Uint8Array>) {
+      if (Buffer.from(chunk).includes('order.placed')) break;
+    }
     child.kill('SIGTERM');
 
     expect(answers).toEqual([200, 200, 200, 200, 200]);
     expect(await ended).toEqual([0, null]);
+  }, 60_000);
+
+  it('is what npm start runs in its folder', async () => {
+    const environment = { INIT_CWD: join(REPOSITORY, 'sample/04-operations') };
+    const { code, stdout } = await runWith(environment, '.config/start.mjs', '--help');
+
+    expect([code, stdout]).toEqual([0, expect.stringContaining('Usage: npm start -- 04-operations')]);
   }, 60_000);
 
   it('refuses an argument it does not know, with exit code 2', async () => {
@@ -271,9 +283,13 @@ interface Run {
   readonly stderr: string;
 }
 
-async function run(...args: string[]): Promise<Run> {
+function run(...args: string[]): Promise<Run> {
+  return runWith({}, ...args);
+}
+
+async function runWith(environment: Record<string, string>, ...args: string[]): Promise<Run> {
   // A database of the developer's is not for tests.
-  const env = { ...process.env, DATABASE_URL: process.env.PG_URL };
+  const env = { ...process.env, DATABASE_URL: process.env.PG_URL, ...environment };
   const child = spawn(process.execPath, args, { cwd: REPOSITORY, env });
   const [stdout, stderr] = [outputOf(child, 'stdout'), outputOf(child, 'stderr')];
   const [code] = (await once(child, 'close')) as [number];

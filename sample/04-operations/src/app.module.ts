@@ -7,13 +7,14 @@ import { EventStoreOpenTelemetryModule } from 'nestjs-stream-store/opentelemetry
 import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
 import { EventStoreHealthModule } from 'nestjs-stream-store/terminus';
 import { Billing } from './billing.handler.js';
+import { Customers } from './customers.js';
 import { HealthController } from './health.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { RequestSpans } from './tracing.js';
 
 @Module({
   imports: [
-    EventStoreModule.forRoot(),
+    EventStoreModule.forRoot({ retentionDuration: '1h' }),
     // Records live longer than events, and are not bound by their limits.
     EventStoreModule.forRoot({ name: 'audit', maxEventsPerStream: 0, maxStreams: 0, retentionDuration: '365d' }),
     AuditTrailModule.register({ store: 'audit', hashChain: true, params: ['id'] }),
@@ -21,11 +22,11 @@ import { RequestSpans } from './tracing.js';
     EventStoreHealthModule,
     EventStorePrometheusModule.forRoot({ endpoint: 'metrics' }),
     EventStoreOpenTelemetryModule.forRoot(),
-    // Everybody may look, as the sample listens on this computer only; elsewhere, give it guards.
-    EventStoreHttpModule.register({ page: true, public: true }),
+    // Everybody may come in, as the sample listens on this computer only; elsewhere, give it guards.
+    EventStoreHttpModule.register({ page: true, public: true, readOnly: false }),
   ],
   controllers: [OrdersController, HealthController],
-  providers: [Billing],
+  providers: [Billing, Customers],
 })
 export class AppModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
+import { Customers } from './customers.js';
 import { describeTrace, startTracing } from './tracing.js';
 import { describeOperations, makeRequests } from './walk-through.js';
 
@@ -9,7 +10,7 @@ const USAGE = `Usage: npm start -- 04-operations [options]
 Serves a small shop, orders from it, and shows what whoever runs it gets to see: health, metrics, the audit trail.
 
   --trace  also trace the requests, and show what came of one of them
-  --serve  keep running, at http://localhost:3000 (or the port in PORT), until Ctrl-C
+  --serve  keep running until Ctrl-C, with customers that order now and then, at http://localhost:3000 or the port in PORT
   --help   this text`;
 
 const { values, problem } = readArguments();
@@ -49,5 +50,8 @@ async function run({ trace, serve }: Options): Promise<void> {
   console.log(await describeOperations(app, url));
   if (trace) console.log(`\nWhat came of the order of 35 euros:\n${describeTrace('POST /orders/2')}`);
   if (!serve) return app.close();
-  console.log(`\nLook at ${url}/event-store/page, ${url}/health/ready and ${url}/metrics; Ctrl-C ends it.`);
+  app.get(Customers).keepOrdering(url);
+  console.log(
+    `\nCustomers keep coming. Look at ${url}/event-store/page, ${url}/health/ready and ${url}/metrics; Ctrl-C ends it.`,
+  );
 }

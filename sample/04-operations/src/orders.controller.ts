@@ -1,5 +1,5 @@
 import { BadRequestException, Body, Controller, Param, Post, UseGuards } from '@nestjs/common';
-import { EventStore, NO_STREAM } from 'nestjs-stream-store';
+import { EventStore, NO_STREAM, STREAM_EXISTS } from 'nestjs-stream-store';
 import { Audited } from 'nestjs-stream-store/audit';
 import { UserGuard } from './user.guard.js';
 
@@ -14,6 +14,17 @@ export class OrdersController {
   async place(@Param('id') id: string, @Body() { euros, card }: { euros: number; card: string }) {
     const placed = { type: 'order.placed', data: { euros, cardEndsWith: card.slice(-4) } };
     const { revision } = await this.store.append(`order-${id}`, placed, { expectedRevision: NO_STREAM });
+    return { id, revision };
+  }
+
+  @Post(':id/shipment')
+  @Audited({ action: 'order.ship', body: ['carrier'] })
+  async ship(@Param('id') id: string, @Body() { carrier }: { carrier: string }) {
+    const { revision } = await this.store.append(
+      `order-${id}`,
+      { type: 'order.shipped', data: { carrier } },
+      { expectedRevision: STREAM_EXISTS },
+    );
     return { id, revision };
   }
 

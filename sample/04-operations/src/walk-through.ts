@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { StreamSubscriptions } from 'nestjs-stream-store';
 import { AuditTrail } from 'nestjs-stream-store/audit';
+import { sendAs } from './requests.js';
 
 /** Makes requests as clients would. @returns how many were made, and how many of them were refused */
 export async function makeRequests(url: string): Promise<{ readonly made: number; readonly refused: number }> {
@@ -14,10 +15,7 @@ export async function makeRequests(url: string): Promise<{ readonly made: number
   ];
   let refused = 0;
   for (const [user, path, body] of requests) {
-    const headers = { 'content-type': 'application/json', ...(user && { 'x-user': user }) };
-    const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (!answer.ok) refused++;
-    await answer.text();
+    if (!(await sendAs(user, url + path, body))) refused++;
   }
   return { made: requests.length, refused };
 }
