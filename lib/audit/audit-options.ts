@@ -29,7 +29,10 @@ export interface AuditTrailOptions extends AuditedFields {
    * none.
    */
   readonly skip?: (context: ExecutionContext) => boolean;
-  /** Who makes the call. Default the `id` or `sub` of the request's `user`, which a guard may have set. */
+  /**
+   * Who makes the call. Default the `id` or `sub` of the `user` that a guard may have set on the request, on the client of a
+   * web socket, or on the context of a message.
+   */
   readonly actor?: (context: ExecutionContext) => unknown;
   /** Ties the record to logs and traces. Default the `x-request-id` header, the trace in `traceparent`, or a new id. */
   readonly correlationId?: (context: ExecutionContext) => string | undefined;
@@ -117,11 +120,20 @@ function userOf(context: ExecutionContext): unknown {
   return user?.id ?? user?.sub;
 }
 
-/** The request of HTTP, also below GraphQL; for other transports the object that stands for the client. */
+/** The request of HTTP, also below GraphQL; the client of a web socket; the context of a message. */
 export function requestOf(context: ExecutionContext): object {
-  const isGraphql = context.getType<string>() === 'graphql';
-  const found: unknown = isGraphql
-    ? context.getArgByIndex<{ req?: unknown } | undefined>(2)?.req
-    : context.getArgByIndex(0);
+  const found: unknown = foundIn(context);
   return typeof found === 'object' && found !== null ? found : {};
+}
+
+function foundIn(context: ExecutionContext): unknown {
+  switch (context.getType<string>()) {
+    case 'graphql':
+      return context.getArgByIndex<{ req?: unknown } | undefined>(2)?.req;
+    case 'rpc':
+      // Not its data, in which whoever sends it may say to be anybody.
+      return context.switchToRpc().getContext();
+    default:
+      return context.getArgByIndex(0);
+  }
 }

@@ -1,7 +1,7 @@
 import { once, type EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, type ExecutionContext } from '@nestjs/common';
+import { type CanActivate, Controller, type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
 import {
   AbstractGraphQLDriver,
   Args,
@@ -21,8 +21,20 @@ import { Audited, AuditTrail, AuditTrailModule, type AuditTrailOptions } from 'n
 import { firstValueFrom, from, lastValueFrom, toArray } from 'rxjs';
 import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
 
+/** A guard of messages has nothing but their context to say who it is. */
+@Injectable()
+class UserGuard implements CanActivate {
+  user: { id: string } | undefined;
+
+  canActivate(context: ExecutionContext): boolean {
+    Object.assign(context.switchToRpc().getContext<object>(), { user: this.user });
+    return true;
+  }
+}
+
 @Controller()
 class OrdersMessages {
+  @UseGuards(UserGuard)
   @MessagePattern('orders.refund')
   refund(@Payload() { amount }: { amount: number }) {
     if (amount > 100) throw new RpcException('too much for card 4111');
@@ -91,7 +103,10 @@ async function appWith(
 
 describe('messages of a microservice', () => {
   async function serve() {
-    const { app, entries } = await appWith({ controllers: [OrdersMessages] }, { body: ['amount', 'card'] });
+    const { app, entries } = await appWith(
+      { controllers: [OrdersMessages], providers: [UserGuard] },
+      { body: ['amount', 'card'] },
+    );
     // A free port, which the server tells once it listens.
     const server = app.connectMicroservice(
       { transport: Transport.TCP, options: { host: '127.0.0.1', port: 0 } },
@@ -120,6 +135,17 @@ describe('messages of a microservice', () => {
       { ...about, outcome: 'failure', body: { amount: 200 }, error: { name: 'Error' } },
     ]);
     expect(JSON.stringify(await entries())).not.toMatch(/secret|4111|status/);
+  });
+
+  it('are of the user whom a guard has set on their context, and never of one whom their data name', async () => {
+    const { app, entries, client } = await serve();
+    const message = { amount: 20, user: { id: 'mallory' } };
+    await firstValueFrom(client.send('orders.refund', message));
+    app.get(UserGuard).user = { id: 'ada' };
+    await firstValueFrom(client.send('orders.refund', message));
+    await client.close();
+
+    expect((await entries()).map(({ actor }) => actor)).toEqual([null, 'ada']);
   });
 
   it('are recorded once when there are several answers, with their number', async () => {
