@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import axe, { type AxeResults } from 'axe-core';
 import { StreamSubscriptions } from 'nestjs-stream-store';
@@ -91,6 +92,23 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
 
       expect(await textsOf(page, '.events .type')).toEqual(['third', 'second', 'first']);
     });
+  });
+
+  it('shows every event once, although the connection is cut in between', async () => {
+    const app = await start();
+    const page = await open(app);
+    for (const round of [1, 2]) {
+      await page.locator('.live.following').waitFor();
+      await app.store.append('order-1', { type: `seen ${round}` });
+      await page.getByText(`seen ${round}`).waitFor();
+      (app.app.getHttpServer() as Server).closeAllConnections();
+      await app.store.append('order-1', { type: `missed ${round}` });
+      await page.getByText(`missed ${round}`).waitFor();
+    }
+
+    expect(await textsOf(page, '.events .type')).toEqual(['missed 2', 'seen 2', 'missed 1', 'seen 1']);
+    // Browsers report every connection that breaks.
+    expect(faults.splice(0).filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
   });
 
   it('goes back in time, page by page', async () => {

@@ -85,7 +85,7 @@ class EventChart extends HTMLElement {
         },
         { ...axis, size: 40, space: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] },
       ],
-      padding: [8, 8, 0, 0],
+      padding: [8, 30, 0, 0],
       series: [
         {},
         { fill: bar, stroke: bar, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.85, 60] }) },
