@@ -318,6 +318,24 @@ describe('readiness', () => {
     expect(await ready()).toMatchObject({ status: 'ok' });
   });
 
+  it('bears a handler that was paused for long, and has just been resumed', async () => {
+    const { app, store, billing, clock, ready } = await serve({ stuckAfter: '20s' });
+    await app.get(StreamSubscriptions).pause('billing');
+    let release!: () => void;
+    billing.held = new Promise((resolve) => (release = resolve));
+    await store.append('order-1', { type: 't' });
+    await ready();
+    clock.jump(3_600_000);
+    await app.get(StreamSubscriptions).resume('billing');
+    const resumed = await ready();
+    clock.jump(20_000);
+    const stuck = await ready();
+    release();
+    await whenSettled(app);
+
+    expect([resumed.status, stuck.status]).toEqual(['ok', 'degraded']);
+  });
+
   it('bears a handler that is behind and moves', async () => {
     const { app, store, billing, clock, ready } = await serve({ stuckAfter: '20s' });
     for (let round = 0; round < 3; round++) {
