@@ -120,5 +120,5 @@ export type { Checkpoint, ParkedStream } from './store/checkpoint.js';
 export type { ConsumerOptions, FailurePolicy } from './subscription/consumer-options.js';
 export type { DeadLetter } from './subscription/dead-letter-box.js';
 export type { StreamEventContext } from './subscription/event-attempts.js';
-export type { ConsumerState } from './subscription/consumer.js';
+export type { ConsumerState, PartitionStatus } from './subscription/consumer.js';
 export type { RetryOptions } from './subscription/retry-policy.js';

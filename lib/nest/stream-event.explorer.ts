@@ -68,6 +68,7 @@ export class StreamEventExplorer {
         }
       }
     }
+    checkPartitionNames([...handlers.values()]);
     return [...handlers].map(([name, handler]) => ({ ...handler, name }));
   }
 
@@ -88,7 +89,10 @@ export class StreamEventExplorer {
       checkMembers(options, 'options', ['store', 'from', ...CONSUMER_OPTION_NAMES]);
       const checked = checkConsumerOptions(options);
       const from = options.from ?? (checked.durable === undefined ? undefined : START);
+      const { streamId } = checkTarget(target);
       checkStart(from ?? START, checkTarget(target));
+      if (checked.partitions > 1 && streamId !== undefined)
+        throw new ValidationError('partitions', 'one stream is not spread: leave it out, or give several streams.');
       const store = this.#storeOf(options.store, place, host);
       const name = checked.durable ?? place;
       return (
@@ -129,6 +133,16 @@ function uniqueName(
   let number = 2;
   while (handlers.has(`${name}#${number}`)) number++;
   return `${name}#${number}`;
+}
+
+/** The partitions of a handler have names that begin with its own. @throws {ValidationError} when another has such a name */
+function checkPartitionNames(handlers: readonly StreamEventHandler[]): void {
+  for (const { name } of handlers.filter(({ options }) => options.partitions > 1)) {
+    const other = handlers.find(({ options }) => options.durable?.startsWith(`${name}/`));
+    if (!other) continue;
+    const problem = `"${other.name}" could be a partition of "${name}": give durable another name, without "${name}/".`;
+    throw misuse(other.place, problem);
+  }
 }
 
 /** What is wrong with a decorator, by the class and the method that it stands on. */

@@ -15,6 +15,11 @@ export interface Checkpoint {
    * up to here. Missing in what was kept before this was noted.
    */
   readonly globalPosition?: number;
+  /**
+   * Over how many partitions the streams of the handler are spread: then each has a checkpoint of its own, and this one says
+   * nothing but that. Missing in all others.
+   */
+  readonly partitions?: number;
   /** Positions beyond `position` that were dealt with too, because other streams were faster; rising. */
   readonly ahead: readonly number[];
   /** How often the handling of an event was begun, for events that failed or may have ended the process. */

@@ -47,6 +47,7 @@ import type {
   EngineTransaction,
   EventToAppend,
   Lease,
+  NamedCheckpoint,
   StorageEngine,
   TimePlace,
 } from './storage-engine.js';
@@ -230,6 +231,11 @@ export class EventStore {
   /** @internal Makes what was kept survive a crash of the process, if the engine can and has to do something for that. */
   async flush(): Promise<void> {
     await this.#gate.call(() => this.#engine.flush?.());
+  }
+
+  /** @internal What all durable handlers have kept. */
+  async listCheckpoints(): Promise<readonly NamedCheckpoint[]> {
+    return this.#gate.call(() => this.#engine.listCheckpoints());
   }
 
   /** @internal Keeps the checkpoint of a durable handler. @throws {LeaseLostError} */

@@ -57,6 +57,7 @@ export class RetentionBound {
     let [upTo, last]: [number, string | undefined] = [Infinity, undefined];
     for (const { name, checkpoint } of await this.engine.listCheckpoints()) {
       this.#known.add(name);
+      if (checkpoint.partitions !== undefined) continue;
       const dealtWithTo = await this.#dealtWithTo(checkpoint);
       if (dealtWithTo < upTo) [upTo, last] = [dealtWithTo, name];
     }

@@ -1,5 +1,6 @@
 import { ValidationError } from '../store/errors.js';
 import { checkName, shown } from '../store/names.js';
+import { MOST_PARTITIONS } from './partition.js';
 import { checkDelay, checkRetryOptions, type RetryOptions } from './retry-policy.js';
 
 /**
@@ -35,6 +36,11 @@ export interface ConsumerOptions {
    * one takes over. 1 000 to 3 600 000. Default 15 000.
    */
   readonly leaseDurationMs?: number;
+  /**
+   * Spreads the streams over so many partitions, 1 to 1 024, which the processes that share the log share among themselves.
+   * Each has a checkpoint of its own, and `concurrency` streams at a time. It cannot be changed afterwards. Default 1.
+   */
+  readonly partitions?: number;
 }
 
 export interface CheckedConsumerOptions {
@@ -46,6 +52,7 @@ export interface CheckedConsumerOptions {
   readonly checkpointEvery: number;
   readonly checkpointIntervalMs: number;
   readonly leaseDurationMs: number;
+  readonly partitions: number;
 }
 
 export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
@@ -54,6 +61,7 @@ export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
   checkpointEvery: 100,
   checkpointIntervalMs: 1_000,
   leaseDurationMs: 15_000,
+  partitions: 1,
 });
 
 /** The names of all options, to recognise others as mistakes. */
@@ -66,10 +74,11 @@ export const CONSUMER_OPTION_NAMES = [
   'checkpointEvery',
   'checkpointIntervalMs',
   'leaseDurationMs',
+  'partitions',
 ];
 
 const POLICIES: readonly unknown[] = ['dead-letter', 'park-stream', 'stop', 'skip'];
-const ONLY_DURABLE = ['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs'] as const;
+const ONLY_DURABLE = ['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs', 'partitions'] as const;
 
 /**
  * Checks options once and fills in the defaults.
@@ -98,9 +107,11 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     checkpointEvery = DEFAULT_CONSUMER_OPTIONS.checkpointEvery,
     checkpointIntervalMs = DEFAULT_CONSUMER_OPTIONS.checkpointIntervalMs,
     leaseDurationMs = DEFAULT_CONSUMER_OPTIONS.leaseDurationMs,
+    partitions = DEFAULT_CONSUMER_OPTIONS.partitions,
   } = options;
   checkCount(concurrency, 'concurrency', 10_000);
   checkCount(checkpointEvery, 'checkpointEvery', 100_000);
+  checkCount(partitions, 'partitions', MOST_PARTITIONS);
   checkDelay(timeoutMs, 'timeoutMs');
   checkDelay(checkpointIntervalMs, 'checkpointIntervalMs');
   if (!Number.isFinite(leaseDurationMs) || leaseDurationMs < 1_000 || leaseDurationMs > 3_600_000) {
@@ -115,6 +126,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     checkpointEvery,
     checkpointIntervalMs,
     leaseDurationMs,
+    partitions,
   };
 }
 

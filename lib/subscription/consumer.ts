@@ -6,6 +6,19 @@ import type { DeadLetter } from './dead-letter-box.js';
  */
 export type ConsumerState = 'starting' | 'standby' | 'catching-up' | 'live' | 'paused' | 'stopped';
 
+/** How one partition of a handler is doing. */
+export interface PartitionStatus {
+  /** From 0. */
+  readonly number: number;
+  readonly state: ConsumerState;
+  /** Every event of its streams up to this global position was dealt with. */
+  readonly position: number;
+  /** How many positions lie between `position` and the end of the log. */
+  readonly lag: number;
+  /** Which process runs it; undefined when none does, or when it needs no lease. */
+  readonly holder?: string;
+}
+
 /** How a consumer is doing. */
 export interface ConsumerStatus {
   readonly state: ConsumerState;
@@ -19,6 +32,11 @@ export interface ConsumerStatus {
   readonly lastError: unknown;
   /** Which process runs it: its host, its process id and a random part. Undefined when none does, or when it needs no lease. */
   readonly holder?: string;
+  /**
+   * Each partition of a handler that has several. Then `position` and `lag` are those of the one that is farthest behind of
+   * all that this process runs; of all, when it runs none.
+   */
+  readonly partitions?: readonly PartitionStatus[];
 }
 
 /** Feeds a handler with the events of its target. */

@@ -1,16 +1,11 @@
 import type { Checkpoint } from '../store/checkpoint.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import {
-  HandlerFailedError,
-  HandlerStoppedError,
-  LeaseLostError,
-  StorageUnavailableError,
-  ValidationError,
-} from '../store/errors.js';
+import { HandlerFailedError, HandlerStoppedError, LeaseLostError, StorageUnavailableError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import { checkTarget } from '../store/subscription-target.js';
 import type { Subscription, SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
+import { checkFit } from './checkpoint-fit.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { Consumer, ConsumerState, ConsumerStatus } from './consumer.js';
 import type { CheckedConsumerOptions } from './consumer-options.js';
@@ -19,6 +14,7 @@ import { EventAttempts, Interrupted, type EventHandler } from './event-attempts.
 import type { Tenure } from './lease-keeper.js';
 import { observedAttempt } from './observed-attempt.js';
 import { ParkedStreams } from './parked-streams.js';
+import type { Partition } from './partition.js';
 import { Progress } from './progress.js';
 
 /** How far the log is read ahead for each place: enough to find events of other streams, and a bound for the memory. */
@@ -43,6 +39,8 @@ export interface ConsumerParts {
   readonly handle: EventHandler;
   /** The right to run the handler; undefined where nobody else could. */
   readonly tenure?: Tenure;
+  /** Which of the streams are for this consumer; undefined when all are. */
+  readonly partition?: Partition;
 }
 
 /** An event that was taken from the log and not dealt with yet. */
@@ -74,6 +72,7 @@ export class EventConsumer implements Consumer {
   readonly name: string;
 
   readonly #parts: ConsumerParts;
+  readonly #checkpointName: string;
   /** The one stream that it is for, whose positions it counts in; undefined when it counts in the whole log. */
   readonly #streamId: string | undefined;
   readonly #attempts: EventAttempts;
@@ -107,10 +106,11 @@ export class EventConsumer implements Consumer {
   #cancelOrphanCheck: (() => void) | undefined;
 
   constructor(parts: ConsumerParts) {
-    const { name, store, target, options, handle } = parts;
+    const { name, store, target, options, handle, partition } = parts;
     const checked = checkTarget(target);
     this.#parts = parts;
     this.name = name;
+    this.#checkpointName = partition?.name ?? name;
     this.#streamId = checked.streamId;
     this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle, () => this.#mayBegin);
     const types = typeof target === 'string' ? undefined : target.types;
@@ -163,10 +163,10 @@ export class EventConsumer implements Consumer {
   }
 
   async #open(): Promise<void> {
-    const { store, from, options } = this.#parts;
-    const checkpoint = options.durable === undefined ? undefined : await store.loadCheckpoint(options.durable);
+    const { store, from, partition } = this.#parts;
+    const checkpoint = this.isDurable ? await store.loadCheckpoint(this.#checkpointName) : undefined;
     if (checkpoint) {
-      checkScale(this.name, checkpoint, this.#streamId);
+      if (!partition) checkFit(this.name, checkpoint, { streamId: this.#streamId, partitions: 1 });
       this.#restore(checkpoint);
     }
     await this.#subscribe(checkpoint?.position ?? from, checkpoint !== undefined);
@@ -245,7 +245,9 @@ export class EventConsumer implements Consumer {
     const deadline = new Promise<void>((resolve) => (tellDeadline = resolve));
     const cancelDeadline = store.clock.setTimer(() => {
       if (this.#attempts.running > 0)
-        store.logger.error(`${this.name} is still at work after ${store.shutdownTimeoutMs} ms: it is aborted.`);
+        store.logger.error(
+          `${this.#checkpointName} is still at work after ${store.shutdownTimeoutMs} ms: it is aborted.`,
+        );
       this.#attempts.interrupt();
       this.#attempts.abortRunning();
       tellDeadline();
@@ -355,18 +357,29 @@ export class EventConsumer implements Consumer {
   #noteGap(trimmedTo: number): void {
     const { name, store } = this.#parts;
     const { position } = this.#progress;
-    store.logger.warn(`${name}: retention passed it at position ${position}; it goes on after ${trimmedTo}.`);
+    store.logger.warn(
+      `${this.#checkpointName}: retention passed it at position ${position}; it goes on after ${trimmedTo}.`,
+    );
     store.metricsCollector.onSubscriptionGap?.({ store: store.name, subscription: name });
   }
 
   async #run(): Promise<void> {
+    const { partition } = this.#parts;
     try {
       for await (const event of this.#subscription!) {
         if (this.#state !== 'running') return;
+        if (partition && !partition.has(event.streamId)) {
+          this.#passTo(event.globalPosition);
+          continue;
+        }
         const position = this.#streamId === undefined ? event.globalPosition : event.position;
         const done = this.#progress.take(position, event.globalPosition);
-        if (this.#doneAhead.delete(position)) done();
-        else this.#waiting.push({ event, done });
+        if (this.#doneAhead.delete(position)) {
+          done();
+          this.#keeper?.passed();
+        } else {
+          this.#waiting.push({ event, done });
+        }
         this.#handOut();
         await this.#room();
       }
@@ -652,11 +665,11 @@ export class EventConsumer implements Consumer {
 
   #makeKeeper(): CheckpointKeeper | undefined {
     const { store, options, tenure } = this.#parts;
-    const { durable } = options;
-    if (durable === undefined) return undefined;
+    if (options.durable === undefined) return undefined;
+    const name = this.#checkpointName;
     return new CheckpointKeeper(
       () => this.#checkpoint(),
-      (checkpoint) => (tenure ? this.#saveUnder(tenure, checkpoint) : store.saveCheckpoint(durable, checkpoint)),
+      (checkpoint) => (tenure ? this.#saveUnder(tenure, checkpoint) : store.saveCheckpoint(name, checkpoint)),
       options.checkpointEvery,
       options.checkpointIntervalMs,
       store.clock,
@@ -666,9 +679,9 @@ export class EventConsumer implements Consumer {
 
   async #saveUnder(tenure: Tenure, checkpoint: Checkpoint): Promise<void> {
     // The next tenure of this process may have the same token, so the engine could not tell.
-    if (!tenure.isHeld) throw new LeaseLostError(this.name);
+    if (!tenure.isHeld) throw new LeaseLostError(this.#checkpointName);
     try {
-      await this.#parts.store.saveCheckpoint(this.name, checkpoint, tenure.lease);
+      await this.#parts.store.saveCheckpoint(this.#checkpointName, checkpoint, tenure.lease);
     } catch (error) {
       if (error instanceof LeaseLostError) tenure.lost();
       throw error;
@@ -723,8 +736,7 @@ export class EventConsumer implements Consumer {
   }
 
   #report(what: string, error: unknown): void {
-    const { store, name } = this.#parts;
-    store.logger.error(`${name} ${what}: ${messageOf(error)}`, stackOf(error));
+    this.#parts.store.logger.error(`${this.#checkpointName} ${what}: ${messageOf(error)}`, stackOf(error));
   }
 
   #change(): Promise<void> {
@@ -734,19 +746,4 @@ export class EventConsumer implements Consumer {
   #tellChange(): void {
     for (const tell of this.#waitingForChange.splice(0)) tell();
   }
-}
-
-/**
- * A position means another place in one stream than in another, or in the whole log.
- *
- * @throws {ValidationError} when the checkpoint counts in something else than the target does now
- */
-export function checkScale(name: string, { streamId: kept }: Checkpoint, streamId: string | undefined): void {
-  if (kept === undefined || kept === (streamId ?? null)) return;
-  const scale = (id: string | null | undefined): string => (id == null ? 'the whole log' : `stream "${id}"`);
-  throw new ValidationError(
-    'durable',
-    `the checkpoint of "${name}" is a position in ${scale(kept)}, and its target is counted in ${scale(streamId)}: give ` +
-      `it a new name, with "from" to say where it begins, or the target that it had.`,
-  );
 }

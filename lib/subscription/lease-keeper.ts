@@ -45,8 +45,9 @@ export class LeaseKeeper {
   #asking: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
-  /** Whether it was said that the engine cannot be asked. */
-  #isFailing = false;
+  #wasAnswered = true;
+  /** Whether it was said that the engine does not answer. */
+  #wasReported = false;
 
   constructor(
     private readonly store: EventStore,
@@ -85,7 +86,10 @@ export class LeaseKeeper {
   }
 
   #ask(): Promise<void> {
-    this.#asking ??= this.#askOnce().finally(() => (this.#asking = undefined));
+    this.#asking ??= this.#askOnce().finally(() => {
+      this.#asking = undefined;
+      this.#schedule();
+    });
     return this.#asking;
   }
 
@@ -97,16 +101,11 @@ export class LeaseKeeper {
     this.#cancelTimer?.();
     // The lease lasts from a moment that lies between the question and the answer.
     const askedAt = this.store.clock.now();
-    let lease: Lease | undefined;
-    try {
-      lease = await this.store.acquireLease(this.name, this.durationMs);
-    } catch (error) {
-      this.#schedule(this.#tenure ? TRIES_PER_DURATION : ASKS_PER_DURATION);
-      throw error;
-    }
-    this.#isFailing = false;
+    this.#wasAnswered = false;
+    const lease = await this.store.acquireLease(this.name, this.durationMs);
+    this.#wasAnswered = true;
+    this.#wasReported = false;
     await this.#accept(lease, askedAt + this.durationMs * RELIABLE_PART);
-    this.#schedule(ASKS_PER_DURATION);
   }
 
   async #accept(lease: Lease | undefined, heldUntil: number): Promise<void> {
@@ -164,8 +163,9 @@ export class LeaseKeeper {
     this.#cancelDeadline?.();
   }
 
-  #schedule(perDuration: number): void {
+  #schedule(): void {
     if (!this.#isCompeting && !this.#tenure) return;
+    const perDuration = this.#tenure && !this.#wasAnswered ? TRIES_PER_DURATION : ASKS_PER_DURATION;
     const ask = (): void => this.#askInBackground();
     this.#cancelTimer?.();
     this.#cancelTimer = this.store.clock.setTimer(ask, this.durationMs / perDuration, { background: true });
@@ -181,8 +181,8 @@ export class LeaseKeeper {
 
   /** Says once that the engine cannot be asked, until it answers again. */
   #report(error: unknown): void {
-    if (this.#isFailing) return;
-    this.#isFailing = true;
+    if (this.#wasReported) return;
+    this.#wasReported = true;
     const { name, logger, metricsCollector } = this.store;
     logger.error(
       `The lease of "${this.name}" could not be asked for, or given back: ${messageOf(error)}`,

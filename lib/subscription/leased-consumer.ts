@@ -3,7 +3,8 @@ import { HandlerStoppedError, LeaseLostError } from '../store/errors.js';
 import { checkTarget } from '../store/subscription-target.js';
 import type { Consumer, ConsumerState, ConsumerStatus } from './consumer.js';
 import type { DeadLetter } from './dead-letter-box.js';
-import { checkScale, EventConsumer, type ConsumerParts } from './event-consumer.js';
+import { checkFit } from './checkpoint-fit.js';
+import { EventConsumer, type ConsumerParts } from './event-consumer.js';
 import { KeptProgress } from './kept-progress.js';
 import { LeaseKeeper, type Tenure } from './lease-keeper.js';
 
@@ -11,27 +12,35 @@ import { LeaseKeeper, type Tenure } from './lease-keeper.js';
 const LOOK_EVERY_MS = 200;
 
 /**
- * Runs a durable handler in one process at a time of all that share the log: in the one that has its lease.
+ * Runs a durable handler, or one partition of it, in one process at a time of all that share the log: in the one that has
+ * its lease.
  *
- * - `standby`: another process has the lease, or nobody yet. Left with the lease.
+ * - `standby`: another process has the lease, or nobody yet. As a candidate it asks for the lease. Left with the lease.
  * - with the lease: an `EventConsumer` begins at the checkpoint, and this is in the state of that one, also when it is
  *   paused or has stopped after a failure: nobody else is to go on in its place. Left when the lease is lost: the consumer
- *   is abandoned, and once it is at rest, this stands by again.
+ *   is abandoned. Left by `withdraw`: the consumer ends in order, and the lease is given back. Once the consumer is at
+ *   rest, this stands by again.
  * - `paused` without the lease: on request; it does not ask for the lease.
  * - `stopped`: it has ended, after it has given the lease back.
  */
 export class LeasedConsumer implements Consumer {
+  /** Names the lease and the checkpoint. */
+  readonly name: string;
+
   readonly #parts: ConsumerParts;
   readonly #keeper: LeaseKeeper;
   readonly #kept: KeptProgress;
   /** Never opened: it hands over the dead letters that are retried here while another process runs the handler. */
   readonly #standIn: EventConsumer;
 
+  #isCandidate: boolean;
   #tenant: EventConsumer | undefined;
   /** Whether the tenant has its place in the log. */
   #hasMovedIn = false;
-  /** Opens the latest tenant. */
+  /** Opens the latest tenant, or abandons it. */
   #moving: Promise<void> = Promise.resolve();
+  #isAbandoning = false;
+  #withdrawing: Promise<void> | undefined;
   #opened: Promise<void> | undefined;
   #hasOpened = false;
   #hasStarted = false;
@@ -42,12 +51,15 @@ export class LeasedConsumer implements Consumer {
   #lastError: unknown;
   readonly #waitingForChange = new Set<() => void>();
 
-  constructor(parts: ConsumerParts) {
-    const { name, store, options } = parts;
+  /** @param isCandidate whether it asks for the lease before it is told to */
+  constructor(parts: ConsumerParts, isCandidate = true) {
+    const { store, target, options, partition } = parts;
     this.#parts = parts;
+    this.#isCandidate = isCandidate;
+    this.name = partition?.name ?? parts.name;
     this.#standIn = new EventConsumer(parts);
-    this.#kept = new KeptProgress(name, store, parts.target, () => true);
-    this.#keeper = new LeaseKeeper(store, name, options.leaseDurationMs, {
+    this.#kept = new KeptProgress(this.name, store, target, ({ streamId }) => partition?.has(streamId) ?? true);
+    this.#keeper = new LeaseKeeper(store, this.name, options.leaseDurationMs, {
       gained: (tenure) => {
         this.#moving = this.#moveIn(tenure);
         // Whoever opens it waits for this and gets its failure. When opening has failed already, nobody does.
@@ -60,39 +72,158 @@ export class LeasedConsumer implements Consumer {
     });
   }
 
-  get #state(): ConsumerState {
-    if (this.#tenant) return this.#tenant.state;
+  get state(): ConsumerState {
+    if (this.#atWork) return this.#atWork.state;
     if (this.#hasEnded) return 'stopped';
     if (this.#isPaused) return 'paused';
     return this.#hasOpened ? 'standby' : 'starting';
   }
 
+  /** Whether it has the lease, and is to keep it. */
+  get isAtWork(): boolean {
+    return this.#atWork !== undefined;
+  }
+
+  /** Undefined while another process runs the handler. */
+  get position(): number | undefined {
+    return this.#tenant?.position;
+  }
+
+  get failures(): number {
+    return this.#failures + this.#standIn.failures + (this.#tenant?.failures ?? 0);
+  }
+
+  get lastError(): unknown {
+    return this.#tenant?.lastError ?? this.#standIn.lastError ?? this.#lastError;
+  }
+
+  async status(): Promise<ConsumerStatus> {
+    const [{ position, lag }, leases] = await Promise.all([
+      this.#tenant ? this.#tenant.status() : this.#kept.status(),
+      // Others may have longer names that begin with this one.
+      this.#parts.store.listLeases(this.name),
+    ]);
+    const { state, failures, lastError } = this;
+    const holder = leases.find(({ name }) => name === this.name)?.holder;
+    return { state, position, lag, failures, lastError, holder };
+  }
+
+  /** Resolves when it has the lease and its place in the log, or when another process has the lease. */
   open(): Promise<void> {
     this.#opened ??= this.#open();
     return this.#opened;
   }
 
-  /** Resolves when it has the lease and its place in the log, or when another process has the lease. */
   async #open(): Promise<void> {
-    const { name, store, target } = this.#parts;
-    const checkpoint = await store.loadCheckpoint(name);
-    // Who stands by would find it out only when it takes over.
-    if (checkpoint) checkScale(name, checkpoint, checkTarget(target).streamId);
-    const wasPaused = this.#isPaused;
+    const { store, target, partition } = this.#parts;
+    if (!partition) {
+      const checkpoint = await store.loadCheckpoint(this.name);
+      // Who stands by would find it out only when it takes over.
+      if (checkpoint) checkFit(this.name, checkpoint, { streamId: checkTarget(target).streamId, partitions: 1 });
+    }
+    const mayCompete = this.#mayCompete;
     try {
-      if (!wasPaused) await this.#keeper.compete();
+      if (mayCompete) await this.#keeper.compete();
       await this.#moving;
-      this.#hasOpened = true;
-      if (wasPaused) this.#compete();
     } catch (error) {
       await this.#keeper.release();
       throw error;
     }
+    this.#hasOpened = true;
+    // It may have been resumed, or told to stand, meanwhile.
+    if (!mayCompete) this.#compete();
   }
 
   start(): void {
     this.#hasStarted = true;
     if (this.#hasMovedIn) this.#tenant?.start();
+  }
+
+  /** Asks for the lease from now on. */
+  stand(): void {
+    if (this.#isCandidate) return;
+    this.#isCandidate = true;
+    if (!this.#tenant) this.#compete();
+  }
+
+  /** Does not ask for the lease any more. One that it has is given back when the attempts that run have ended. */
+  async withdraw(): Promise<void> {
+    this.#isCandidate = false;
+    this.#keeper.rest();
+    if (this.#tenant) this.#withdrawing ??= this.#moveAway();
+    await this.#withdrawing;
+  }
+
+  async pause(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#isPaused = true;
+    this.#keeper.rest();
+    this.#tellChange();
+    await this.#tenant?.pause();
+  }
+
+  async resume(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#isPaused = false;
+    this.#tellChange();
+    if (this.#tenant) await this.#tenant.resume();
+    else this.#compete();
+  }
+
+  async settled(): Promise<void> {
+    const throwIfStopped = (): void => {
+      if (this.#isPaused || this.#hasEnded) throw new HandlerStoppedError(this.#parts.name, this.#lastError);
+    };
+    await this.open();
+    const goal = await this.#kept.end();
+    for (;;) {
+      const tenant = this.#atWork;
+      if (tenant) {
+        try {
+          return await tenant.settled();
+        } catch (error) {
+          if (this.#atWork === tenant) throw error;
+        }
+      }
+      throwIfStopped();
+      if (await this.#kept.hasReached(goal)) return;
+      throwIfStopped();
+      if (!this.#atWork) await this.#changeWithin(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Gives the lease back when the attempts that run have ended, so that another process takes over. */
+  async stop(): Promise<void> {
+    this.#hasEnded = true;
+    this.#keeper.rest();
+    this.#tellChange();
+    await this.#opened?.catch(() => undefined);
+    await this.#withdrawing;
+    await Promise.all([this.#tenant?.stop(), this.#standIn.stop()]);
+    await this.#moving.catch(() => undefined);
+    if (this.#tenant) this.#count('released');
+    await this.#keeper.release();
+  }
+
+  retry(letter: DeadLetter): Promise<void> {
+    return (this.#atWork ?? this.#standIn).retry(letter);
+  }
+
+  discard(letter: DeadLetter): Promise<void> {
+    return (this.#atWork ?? this.#standIn).discard(letter);
+  }
+
+  /** The consumer that has the lease, unless it is about to give it back. */
+  get #atWork(): EventConsumer | undefined {
+    return this.#withdrawing ? undefined : this.#tenant;
+  }
+
+  get #mayCompete(): boolean {
+    return this.#isCandidate && !this.#isPaused && !this.#hasEnded && !this.#withdrawing && !this.#isAbandoning;
+  }
+
+  #compete(): void {
+    if (this.#hasOpened && this.#mayCompete) this.#keeper.competeInBackground();
   }
 
   async #moveIn(tenure: Tenure): Promise<void> {
@@ -102,17 +233,8 @@ export class LeasedConsumer implements Consumer {
     try {
       await tenant.open();
     } catch (error) {
-      if (this.#tenant !== tenant) return;
-      this.#forget(tenant);
-      // Else it would go on trying to save where it has begun.
-      await tenant.abandon(new LeaseLostError(this.#parts.name));
-      await this.#keeper.release();
-      this.#count('released');
-      if (!this.#hasOpened) throw error;
-      this.#lastError = error;
-      this.#report('could not begin where it was, and tries again', error);
-      await this.#changeWithin(this.#parts.options.leaseDurationMs / 3);
-      return this.#compete();
+      if (this.#tenant === tenant) await this.#couldNotMoveIn(tenant, error);
+      return;
     }
     if (this.#tenant !== tenant) return;
     this.#hasMovedIn = true;
@@ -120,13 +242,47 @@ export class LeasedConsumer implements Consumer {
     if (this.#hasStarted) tenant.start();
   }
 
+  /** @throws the failure, when that is while this opens */
+  async #couldNotMoveIn(tenant: EventConsumer, error: unknown): Promise<void> {
+    this.#forget(tenant);
+    // It may be about to save its first checkpoint once more.
+    await this.#abandon(tenant, new LeaseLostError(this.name));
+    await this.#keeper.release();
+    this.#count('released');
+    if (!this.#hasOpened) throw error;
+    this.#lastError = error;
+    this.#report('could not begin where it was, and tries again', error);
+    await this.#changeWithin(this.#parts.options.leaseDurationMs / 3);
+    this.#compete();
+  }
+
   async #moveOut(tenant: EventConsumer, error: LeaseLostError): Promise<void> {
-    const { name, store } = this.#parts;
-    const wasAtWork = tenant.abandon(error);
+    const abandoned = this.#abandon(tenant, error);
     this.#forget(tenant);
     this.#count('lost');
-    store.logger.warn(`${name}: ${error.message}`);
-    await wasAtWork;
+    this.#parts.store.logger.warn(`${this.name}: ${error.message}`);
+    await abandoned;
+    this.#compete();
+  }
+
+  /** Meanwhile it does not ask for the lease: what the tenant is saving must not come after what the next one saves. */
+  async #abandon(tenant: EventConsumer, error: LeaseLostError): Promise<void> {
+    this.#isAbandoning = true;
+    await tenant.abandon(error);
+    this.#isAbandoning = false;
+  }
+
+  async #moveAway(): Promise<void> {
+    await this.#moving.catch(() => undefined);
+    const tenant = this.#tenant;
+    await tenant?.stop();
+    // It may have been lost before.
+    if (tenant && this.#tenant === tenant) {
+      this.#forget(tenant);
+      this.#count('released');
+      await this.#keeper.release();
+    }
+    this.#withdrawing = undefined;
     this.#compete();
   }
 
@@ -143,98 +299,13 @@ export class LeasedConsumer implements Consumer {
     this.#tellChange();
   }
 
-  #compete(): void {
-    if (!this.#hasEnded && !this.#isPaused) this.#keeper.competeInBackground();
-  }
-
-  async pause(): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#isPaused = true;
-    this.#keeper.rest();
-    this.#tellChange();
-    await this.#tenant?.pause();
-  }
-
-  async resume(): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#isPaused = false;
-    this.#tellChange();
-    if (this.#tenant) return this.#tenant.resume();
-    // The last tenant may still be saving: under a lease that this process gets again, the engine could not tell whose it is.
-    await this.#moving.catch(() => undefined);
-    if (this.#hasOpened && !this.#tenant) this.#compete();
-  }
-
-  async settled(): Promise<void> {
-    const throwIfStopped = (): void => {
-      if (this.#isPaused || this.#hasEnded) throw new HandlerStoppedError(this.#parts.name, this.#lastError);
-    };
-    await this.open();
-    const goal = await this.#kept.end();
-    for (;;) {
-      const tenant = this.#tenant;
-      if (tenant) {
-        try {
-          return await tenant.settled();
-        } catch (error) {
-          if (this.#tenant === tenant) throw error;
-        }
-      }
-      throwIfStopped();
-      if (await this.#kept.hasReached(goal)) return;
-      throwIfStopped();
-      if (!this.#tenant) await this.#changeWithin(LOOK_EVERY_MS);
-    }
-  }
-
-  /** Gives the lease back when the tenant has ended, so that another process takes over. */
-  async stop(): Promise<void> {
-    this.#hasEnded = true;
-    this.#keeper.rest();
-    this.#tellChange();
-    await this.#opened?.catch(() => undefined);
-    const tenant = this.#tenant;
-    await Promise.all([tenant?.stop(), this.#standIn.stop()]);
-    await this.#moving.catch(() => undefined);
-    if (this.#tenant) this.#count('released');
-    await this.#keeper.release();
-  }
-
-  retry(letter: DeadLetter): Promise<void> {
-    return (this.#tenant ?? this.#standIn).retry(letter);
-  }
-
-  discard(letter: DeadLetter): Promise<void> {
-    return (this.#tenant ?? this.#standIn).discard(letter);
-  }
-
-  async status(): Promise<ConsumerStatus> {
-    const { store, name } = this.#parts;
-    const state = this.#state;
-    const tenant = this.#tenant;
-    const [place, leases] = await Promise.all([
-      tenant ? tenant.status() : this.#kept.status(),
-      // Others may have longer names that begin with this one.
-      store.listLeases(name),
-    ]);
-    return {
-      state,
-      position: place.position,
-      lag: place.lag,
-      failures: this.#failures + this.#standIn.failures + (tenant?.failures ?? 0),
-      lastError: tenant?.lastError ?? this.#standIn.lastError ?? this.#lastError,
-      holder: leases.find((lease) => lease.name === name)?.holder,
-    };
-  }
-
   #count(change: 'gained' | 'released' | 'lost'): void {
     const { store, name } = this.#parts;
     store.metricsCollector.onLeaseChange?.({ store: store.name, handler: name, change });
   }
 
   #report(what: string, error: unknown): void {
-    const { store, name } = this.#parts;
-    store.logger.error(`${name} ${what}: ${messageOf(error)}`, stackOf(error));
+    this.#parts.store.logger.error(`${this.name} ${what}: ${messageOf(error)}`, stackOf(error));
   }
 
   /** Resolves when something has changed here, or after some time. */

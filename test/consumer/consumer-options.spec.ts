@@ -23,6 +23,7 @@ describe('the options of a handler', () => {
       checkpointEvery: 100,
       checkpointIntervalMs: 1_000,
       leaseDurationMs: 15_000,
+      partitions: 1,
     });
   });
 
@@ -48,6 +49,7 @@ describe('the options of a handler', () => {
       checkpointEvery: 1,
       checkpointIntervalMs: 0,
       leaseDurationMs: 1_000,
+      partitions: 1,
       onFailure: 'park-stream',
     } as const;
     const most = {
@@ -57,6 +59,7 @@ describe('the options of a handler', () => {
       checkpointEvery: 100_000,
       checkpointIntervalMs: 1e12,
       leaseDurationMs: 3_600_000,
+      partitions: 1_024,
       onFailure: 'stop',
     } as const;
 
@@ -114,6 +117,10 @@ describe('the options of a handler', () => {
     ['leaseDurationMs', 2_000n],
     ['leaseDurationMs', '15s'],
     ['leaseDurationMs', NaN],
+    ['partitions', 0],
+    ['partitions', 1_025],
+    ['partitions', 2.5],
+    ['partitions', '4'],
     ['onFailure', 'retry'],
     ['onFailure', ''],
     ['onFailure', null],
@@ -140,7 +147,10 @@ describe('the options of a handler', () => {
     },
   );
 
-  it.each(['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs'])('need a durable name: %s', (name) => {
-    expect(refusalOf({ [name]: 10 })).toMatchObject({ field: name, message: expect.stringContaining('durable') });
-  });
+  it.each(['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs', 'partitions'])(
+    'need a durable name: %s',
+    (name) => {
+      expect(refusalOf({ [name]: 10 })).toMatchObject({ field: name, message: expect.stringContaining('durable') });
+    },
+  );
 });

@@ -35,12 +35,29 @@ describe('an application does not start with a durable handler', () => {
       /onFailure/,
     ],
     ['with a checkpoint, and without a name', { durable: undefined, checkpointEvery: 5 }, /checkpointEvery/],
+    ['with a lease that is over at once', { leaseDurationMs: 1 }, /leaseDurationMs/],
+    ['with half a partition', { partitions: 0.5 }, /partitions/],
+    ['with partitions of one stream', { partitions: 4 }, /partitions: one stream is not spread/],
   ])('%s; the message says where and what', async (_what, options, reason) => {
     const failure = await startFailure({ imports: [EventStoreModule.forRoot()], providers: [billing(options)] });
 
     expect(failure).toBeInstanceOf(ValidationError);
     expect(failure.message).toContain('Billing.bill');
     expect(failure.message).toMatch(reason);
+  });
+
+  it('of a name that could be a partition of another one', async () => {
+    @Injectable()
+    class Mailer {
+      @OnStreamEvent({ all: true }, { durable: 'mail', partitions: 2 })
+      @OnStreamEvent({ all: true }, { durable: 'mail/0' })
+      mail(): void {}
+    }
+
+    const failure = await startFailure({ imports: [EventStoreModule.forRoot()], providers: [Mailer] });
+
+    expect(failure).toBeInstanceOf(ValidationError);
+    expect(failure.message).toMatch(/Mailer\.mail.*"mail\/0" could be a partition of "mail"/);
   });
 
   it('of a name that another handler has; the message says which', async () => {

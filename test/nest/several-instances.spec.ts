@@ -107,4 +107,41 @@ describe('a durable handler of two applications on one log', () => {
 
     expect(failure.message).toMatch(/Changed\.on: .*stream "orders"/);
   });
+
+  it('with partitions is called in both, and forgotten with all of them', async () => {
+    const clock = new ManualClock();
+    const memory = new SharedMemory(clock);
+
+    @Injectable()
+    class Spread {
+      readonly seen: string[] = [];
+
+      @OnStreamEvent({ streams: 'order-*' }, { durable: 'spread', partitions: 4 })
+      on({ streamId }: RecordedEvent): void {
+        this.seen.push(streamId);
+      }
+    }
+    const imports = () => [EventStoreModule.forRoot({ engine: memory.engine(), clock })];
+    const apps = [
+      await startApp({ imports: imports(), providers: [Spread] }),
+      await startApp({ imports: imports(), providers: [Spread] }),
+    ];
+    await clock.advance(LEASE);
+    const streams = Array.from({ length: 20 }, (_, index) => `order-${index}`);
+    for (const streamId of streams) await apps[0].get(EventStore).append(streamId, { type: 'placed' });
+    const waiting = Promise.all(apps.map((app) => app.get(StreamSubscriptions).whenSettled()));
+    await clock.advance(2_000);
+    await waiting;
+
+    const seen = apps.map((app) => app.get(Spread).seen);
+    expect(seen.flat().sort()).toEqual([...streams].sort());
+    expect(seen.every(({ length }) => length > 0)).toBe(true);
+    const [[{ partitions }]] = await Promise.all(apps.map((app) => app.get(StreamSubscriptions).list()));
+    expect(new Set(partitions!.map(({ holder }) => holder)).size).toBe(2);
+    const without = await startApp({ imports: imports() });
+    expect(await rejectionOf(without.get(StreamSubscriptions).forget('spread'))).toBeInstanceOf(ValidationError);
+    await Promise.all(apps.map((app) => app.close()));
+    expect(await without.get(StreamSubscriptions).forget('spread')).toBe(true);
+    expect([...memory.checkpoints.keys()]).toEqual([]);
+  });
 });

@@ -13,6 +13,7 @@ import type { Consumer } from '../../lib/subscription/consumer.js';
 import { consumerOf } from '../../lib/subscription/consumer-of.js';
 import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
 import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
+import { partitionOf } from '../../lib/subscription/partition.js';
 import type { EngineVerb } from './around-engine.js';
 import { turnOfEventLoop } from './collect.js';
 import { ConsumerWatch, place, type WatchedEvent, type WatchedRun } from './consumer-watch.js';
@@ -35,6 +36,14 @@ interface Process extends Life {
   leaseChanges: number;
   isReady: boolean;
   isEnding: boolean;
+}
+
+/** What one lease is for: the handler, or one partition of it. */
+interface Part {
+  /** The name of the lease and of the checkpoint. */
+  readonly name: string;
+  readonly watch: ConsumerWatch;
+  readonly handler: FatedHandler;
 }
 
 /** What happened in a world, to see that worlds are worth running. */
@@ -75,14 +84,14 @@ export class LeaseWorld {
   readonly #target: SubscriptionTarget;
   readonly #streams: readonly string[];
   readonly #answersAtOnce: boolean;
-  readonly #watch: ConsumerWatch;
-  readonly #handler: FatedHandler;
+  readonly #parts: readonly Part[];
   readonly #memory: SharedMemory;
   readonly #processes = new Map<string, Process>();
   readonly #booting = new Set<string>();
   /** The events that a process hands over because somebody asked it for a retry. */
   readonly #retried = new Map<Process, Set<number>>();
-  readonly #runs: { readonly process: Process; readonly key: string; readonly run: WatchedRun }[] = [];
+  readonly #runs: { readonly process: Process; readonly part: Part; readonly key: string; readonly run: WatchedRun }[] =
+    [];
   #isFaulty = true;
 
   constructor(seed: number, trace?: (line: string) => void) {
@@ -101,44 +110,63 @@ export class LeaseWorld {
       checkpointEvery: random.pick([1, 3, 10]),
       checkpointIntervalMs: random.pick([10, 1_000, 1_000]),
       leaseDurationMs: random.pick([1_000, 3_000]),
+      partitions: this.#target === 's1' ? 1 : random.pick([1, 1, 2, 3]),
     });
     const say = (line: string): void => this.#steps.say(line);
     say(JSON.stringify({ ...this.#options, target: this.#target, streams: this.#streams }));
-    this.#watch = new ConsumerWatch(this.#options, this.#target, say);
-    this.#handler = new FatedHandler(
-      this.#steps,
-      this.#watch,
-      this.#options.retry.attempts,
-      this.#options.timeoutMs,
-      false,
-    );
+    const { partitions } = this.#options;
+    this.#parts = Array.from({ length: partitions }, (_, number) => this.#part(partitions > 1 ? `d/${number}` : 'd'));
     this.#memory = new SharedMemory({ now: () => this.#steps.now, setTimer: () => () => undefined });
-    this.#memory.onCheckpoint = (_name, checkpoint, lease) => {
-      if (this.#steps.isTraced) say(`checkpoint of ${lease?.holder}/${lease?.token} ${JSON.stringify(checkpoint)}`);
-      if (!lease) this.#watch.wrong('a checkpoint was saved without a lease');
-      this.#watch.saved(checkpoint);
+    this.#memory.onCheckpoint = (name, checkpoint, lease) => {
+      if (this.#steps.isTraced) say(`${name} of ${lease?.holder}/${lease?.token} ${JSON.stringify(checkpoint)}`);
+      if (!lease) this.#parts[0].watch.wrong('a checkpoint was saved without a lease');
+      this.#parts.find((part) => part.name === name)?.watch.saved(checkpoint);
     };
+  }
+
+  #part(name: string): Part {
+    const { retry, timeoutMs } = this.#options;
+    const watch = new ConsumerWatch(this.#options, this.#target, (line) => this.#steps.say(line));
+    return { name, watch, handler: new FatedHandler(this.#steps, watch, retry.attempts, timeoutMs, false) };
+  }
+
+  #partOf(streamId: string): Part {
+    return this.#parts[partitionOf(streamId, this.#parts.length)];
+  }
+
+  get #problem(): string | undefined {
+    return this.#parts.find(({ watch }) => watch.problem !== undefined)?.watch.problem;
+  }
+
+  get #events(): WatchedEvent[] {
+    return this.#parts.flatMap(({ watch }) => [...watch.events.values()]);
   }
 
   /** Runs the world to its end. @throws when something was not as it has to be */
   async run(): Promise<void> {
-    for (let step = 0; step < FAULTY_STEPS && this.#watch.problem === undefined; step++) {
+    for (let step = 0; step < FAULTY_STEPS && this.#problem === undefined; step++) {
       this.#happen();
       await this.#steps.pause();
     }
     this.#steps.say('--- nothing stands in the way any more');
     this.#isFaulty = false;
-    this.#handler.isPoisoned = false;
+    for (const { handler } of this.#parts) handler.isPoisoned = false;
     for (const process of this.#processes.values()) process.isStalled = false;
     do {
       await this.#until(() => this.#areReady() && this.#isFinished());
       for (const process of this.#processes.values()) void this.#shutDown(process);
       await this.#until(() => this.#processes.size === 0);
       // The lease may be lost on the way down, and what was asked for before may still be appended.
-    } while ((this.#watch.checkpoint?.isRunning || !this.#isFinished()) && this.#watch.problem === undefined);
-    if (this.#watch.problem === undefined) this.#watch.ended();
-    this.stats.repeats = this.#watch.repeats;
-    if (this.#watch.problem !== undefined) throw new Error(this.#watch.problem);
+    } while (!this.#hasEndedInOrder() && this.#problem === undefined);
+    for (const { watch } of this.#parts) {
+      if (this.#problem === undefined) watch.ended();
+      this.stats.repeats += watch.repeats;
+    }
+    if (this.#problem !== undefined) throw new Error(this.#problem);
+  }
+
+  #hasEndedInOrder(): boolean {
+    return this.#isFinished() && this.#parts.every(({ watch }) => watch.checkpoint?.isRunning === false);
   }
 
   #happen(): void {
@@ -216,39 +244,39 @@ export class LeaseWorld {
   #handle(process: Process, event: RecordedEvent, context: StreamEventContext): unknown {
     if (!process.isAlive) return new Promise(() => undefined);
     const isRetry = this.#retriesOf(process).has(event.globalPosition);
-    const run = this.#runOf(process);
-    if (!isRetry) this.#watchBegin(process, this.#watch.events.get(event.globalPosition)!);
-    return this.#handler.handle(run, event, context, isRetry, () => this.#crash(process));
+    const part = this.#partOf(event.streamId);
+    const run = this.#runOf(process, part);
+    if (!isRetry) this.#watchBegin(process, part, part.watch.events.get(event.globalPosition)!);
+    return part.handler.handle(run, event, context, isRetry, () => this.#crash(process));
   }
 
   /** Only the process that has the lease begins an event, and while no other one that is awake is at its stream. */
-  #watchBegin(process: Process, event: WatchedEvent): void {
-    const holder = this.#memory.holderOf('d');
-    if (holder !== process.name)
-      this.#watch.wrong(`${process.name} begins ${place(event)}, and ${holder} has the lease`);
+  #watchBegin(process: Process, { name, watch }: Part, event: WatchedEvent): void {
+    const holder = this.#memory.holderOf(name);
+    if (holder !== process.name) watch.wrong(`${process.name} begins ${place(event)}, and ${holder} has the lease`);
     for (const { process: other, run } of this.#runs) {
       const atWork = run.atWork.get(event.streamId);
       const couldKnow = other.isAlive && !other.isStalled && !this.#steps.isLate(other);
       if (other !== process && couldKnow && atWork && !atWork.signal.aborted)
-        this.#watch.wrong(`${process.name} begins ${place(event)}, and ${other.name} is at the stream`);
+        watch.wrong(`${process.name} begins ${place(event)}, and ${other.name} is at the stream`);
     }
   }
 
   /** What the process does under its lease. Whoever has lost it and got it again begins at the checkpoint. */
-  #runOf(process: Process): WatchedRun {
-    const key = `${process.name} ${this.#memory.leases.get('d')?.token} ${process.leaseChanges}`;
-    const known = this.#runs.find((candidate) => candidate.process === process && candidate.key === key);
+  #runOf(process: Process, part: Part): WatchedRun {
+    const key = `${this.#memory.leases.get(part.name)?.token} ${process.leaseChanges}`;
+    const runs = this.#runs.filter((candidate) => candidate.part === part);
+    const known = runs.find((candidate) => candidate.process === process && candidate.key === key);
     if (known) return known.run;
-    const last = this.#runs.at(-1);
     const run: WatchedRun = {
       // As the life of the process, but another one.
       life: Object.create(process) as Life,
-      successorOf: this.#watch.checkpoint?.isRunning === false ? last?.run.life : undefined,
+      successorOf: part.watch.checkpoint?.isRunning === false ? runs.at(-1)?.run.life : undefined,
       repeated: new Set<number>(),
       last: new Map<string, number>(),
       atWork: new Map(),
     };
-    this.#runs.push({ process, key, run });
+    this.#runs.push({ process, part, key, run });
     return run;
   }
 
@@ -279,13 +307,13 @@ export class LeaseWorld {
     if (!process.isAlive) return;
     this.#steps.say(`${process.name} is down`);
     if (this.#steps.timersOf(process) > 0)
-      this.#watch.wrong(`${process.name} has left ${this.#steps.timersOf(process)} timers`);
+      this.#parts[0].watch.wrong(`${process.name} has left ${this.#steps.timersOf(process)} timers`);
     this.#end(process);
   }
 
   #append(): void {
     const { store } = [...this.#processes.values()].find(({ isEnding, isStalled }) => !isEnding && !isStalled) ?? {};
-    if (!store || this.#watch.events.size >= MOST_EVENTS) return;
+    if (!store || this.#events.length >= MOST_EVENTS) return;
     const batch = Array.from({ length: 1 + this.#steps.random.below(3) }, () => ({ type: 'happened' }));
     // Nobody waits for it: the disk tells what was kept.
     store.append(this.#steps.random.pick(this.#streams), batch).catch(() => undefined);
@@ -319,14 +347,14 @@ export class LeaseWorld {
 
   async #watchSettled(process: Process): Promise<void> {
     if (!process.isReady || process.isEnding) return;
-    const before = [...this.#watch.events.values()];
+    const before = this.#parts.map(({ watch }) => ({ watch, events: [...watch.events.values()] }));
     const hasSettled = await process.consumer.settled().then(
       () => process.isAlive,
       () => false,
     );
     if (!hasSettled) return;
     this.stats.settled++;
-    this.#watch.settled(before);
+    for (const { watch, events } of before) watch.settled(events);
   }
 
   #watchedEngine(): StorageEngine {
@@ -349,12 +377,15 @@ export class LeaseWorld {
         const { id } = JSON.parse(data) as { id: string };
         this.#steps.say(`${type} ${id}`);
         if (type === 'dead-letter.added') this.stats.deadLetters++;
-        this.#watch.letterChanged(type, id);
-      } else if (this.#watch.isForHandler(streamId)) {
-        if (this.#steps.isTraced) this.#steps.say(`appended ${streamId}/${answer.firstPosition + index}`);
-        this.#watch.appended(streamId, answer.firstPosition + index, globalPosition);
-        this.#handler.decide(globalPosition);
+        const watched = Number(id.split(':')[1]);
+        this.#parts.find(({ watch }) => watch.events.has(watched))!.watch.letterChanged(type, id);
+        return;
       }
+      const { watch, handler } = this.#partOf(streamId);
+      if (!watch.isForHandler(streamId)) return;
+      if (this.#steps.isTraced) this.#steps.say(`appended ${streamId}/${answer.firstPosition + index}`);
+      watch.appended(streamId, answer.firstPosition + index, globalPosition);
+      handler.decide(globalPosition);
     });
   }
 
@@ -371,22 +402,24 @@ export class LeaseWorld {
 
   #areReady(): boolean {
     const processes = [...this.#processes.values()];
-    const hasLease = ({ name }: Process): boolean => this.#memory.holderOf('d') === name;
-    return processes.some(hasLease) && this.#booting.size === 0 && processes.every(({ isReady }) => isReady);
+    const isRun = ({ name }: Part): boolean =>
+      processes.some((process) => this.#memory.holderOf(name) === process.name);
+    return this.#parts.every(isRun) && this.#booting.size === 0 && processes.every(({ isReady }) => isReady);
   }
 
   #isFinished(): boolean {
-    if (this.#options.onFailure === 'park-stream' && this.#watch.hasOpenLetters) return false;
-    if (this.#watch.open.length > 0) return false;
-    const { position, parked } = this.#watch.checkpoint ?? { position: -1, parked: [] };
-    // A stream goes on some time after its dead letter was mended in another process.
-    return position >= this.#watch.lastPlace && parked.length === 0;
+    return this.#parts.every(({ watch }) => {
+      if (this.#options.onFailure === 'park-stream' && watch.hasOpenLetters) return false;
+      const { position, parked } = watch.checkpoint ?? { position: -1, parked: [] };
+      // A stream goes on some time after its dead letter was mended in another process.
+      return watch.open.length === 0 && position >= watch.lastPlace && parked.length === 0;
+    });
   }
 
   /** Lets everything go on, until something is so. */
   async #until(isSo: () => boolean): Promise<void> {
     for (let step = 0; step < STEPS_TO_SETTLE; step++) {
-      if (isSo() || this.#watch.problem !== undefined) return;
+      if (isSo() || this.#problem !== undefined) return;
       const processes = [...this.#processes.values()];
       for (const process of processes) if (this.#steps.oneIn(12)) this.#help(process);
       if (processes.length === 0 && this.#booting.size === 0) this.#boot('p1');
@@ -394,7 +427,7 @@ export class LeaseWorld {
       await this.#steps.pause();
       if (this.#steps.pendingTasks === 0) await turnOfEventLoop();
     }
-    this.#watch.wrong(`it did not settle; open: ${this.#watch.open.join(', ')}`);
+    for (const { watch, name } of this.#parts) watch.wrong(`${name} did not settle; open: ${watch.open.join(', ')}`);
   }
 
   /** Does what somebody in charge would do. */

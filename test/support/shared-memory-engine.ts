@@ -61,6 +61,10 @@ export class SharedMemory {
         return answer;
       },
       saveCheckpoint: (name, checkpoint, lease) => this.#save(name, checkpoint, lease),
+      removeCheckpoint: (name) => {
+        this.checkpoints.delete(name);
+        return inner.removeCheckpoint(name);
+      },
       acquireLease: (request) => this.acquire(request),
       releaseLease: ({ name, token }) => {
         const held = this.leases.get(name);
