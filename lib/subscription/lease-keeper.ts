@@ -43,6 +43,7 @@ export class LeaseKeeper {
   #isCompeting = false;
   #tenure: { readonly lease: Lease; heldUntil: number } | undefined;
   #asking: Promise<void> | undefined;
+  #givingBack: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
   #wasAnswered = true;
@@ -82,7 +83,8 @@ export class LeaseKeeper {
     const tenure = this.#tenure;
     if (!tenure) return;
     this.#endTenure();
-    await this.#giveBack(tenure.lease);
+    this.#givingBack = this.#giveBack(tenure.lease).finally(() => (this.#givingBack = undefined));
+    await this.#givingBack;
   }
 
   #ask(): Promise<void> {
@@ -99,6 +101,8 @@ export class LeaseKeeper {
 
   async #askOnce(): Promise<void> {
     this.#cancelTimer?.();
+    // Until it has ended, asking would be answered with the lease that is about to end.
+    if (this.#givingBack) await this.#givingBack;
     // The lease lasts from a moment that lies between the question and the answer.
     const askedAt = this.store.clock.now();
     this.#wasAnswered = false;

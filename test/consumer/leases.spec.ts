@@ -580,6 +580,30 @@ describe('when a process starts', () => {
     expect(failure).toBeInstanceOf(ValidationError);
   });
 
+  it('and could not begin, it waits until its lease has ended before it takes it anew', async () => {
+    const cluster = new Cluster();
+    const [a, b] = await run(cluster, 'a b');
+    let letGo!: () => void;
+    const isGiven = new Promise<void>((resolve) => (letGo = resolve));
+    let hasFailed = false;
+    b.instance.around = async (verb, ask) => {
+      if (verb === 'releaseLease') await isGiven;
+      if (verb !== 'saveCheckpoint' || hasFailed) return ask();
+      hasFailed = true;
+      throw new Error('disk full');
+    };
+    await a.instance.shutDown();
+    await cluster.clock.advance(LEASE);
+    expect(hasFailed).toBe(true);
+
+    await b.consumer.resume();
+    await settled();
+    letGo();
+    await settled();
+
+    expect(await stateOf(b.consumer)).toEqual({ state: 'live', holder: 'b', position: 0 });
+  });
+
   it('and takes over, but cannot begin, it lets others try, and tries again', async () => {
     const cluster = new Cluster();
     const [a, b] = await run(cluster, 'a b');
