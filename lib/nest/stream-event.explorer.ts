@@ -94,6 +94,7 @@ export class StreamEventExplorer {
       if (checked.partitions > 1 && streamId !== undefined)
         throw new ValidationError('partitions', 'one stream is not spread: leave it out, or give several streams.');
       const store = this.#storeOf(options.store, place, host);
+      if (store && checked.transaction) checkTransactions(store);
       const name = checked.durable ?? place;
       return (
         store && { name, place, store, target, from, options: checked, handle: this.caller.callerOf(host, method) }
@@ -133,6 +134,15 @@ function uniqueName(
   let number = 2;
   while (handlers.has(`${name}#${number}`)) number++;
   return `${name}#${number}`;
+}
+
+/** @throws {ValidationError} when the engine of the store cannot do what the option `transaction` asks for */
+function checkTransactions({ name, engineName, supports }: EventStore): void {
+  if (supports.transactions && supports.leases) return;
+  throw new ValidationError(
+    'transaction',
+    `the engine of store "${name}", ${engineName}, has no transactions for handlers: use postgresEngine, or leave it out.`,
+  );
 }
 
 /** The partitions of a handler have names that begin with its own. @throws {ValidationError} when another has such a name */

@@ -51,6 +51,9 @@ export interface Query<Answer> {
 /** Leaves every value as text: what an application told `pg` to make of its types is for its own queries. */
 const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
+/** What a transaction has locked is free again when its process is stopped, or cut off. */
+const LONGEST_PAUSE = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
 interface PostgresClientOptions {
   /** What is reached by it, in words. */
   readonly storage: string;
@@ -134,6 +137,9 @@ export class PostgresClient {
 export class CheckedOutConnection {
   #isBroken = false;
   #isInTransaction = false;
+  /** Whether the transaction takes statements of the application. */
+  #isForOthers = false;
+  #othersRunning = 0;
   #isReleased = false;
   readonly #noteBroken = (): void => void (this.#isBroken = true);
 
@@ -156,14 +162,28 @@ export class CheckedOutConnection {
     return query.answer(rows as Row[]);
   }
 
+  /** Runs a statement of the application, by its own rules, in the transaction. @throws what `pg` fails with */
+  async runForOthers(...statement: unknown[]): Promise<unknown> {
+    if (!this.#isForOthers) throw new Error('The transaction of this attempt is over: await what you do with it.');
+    this.#othersRunning++;
+    try {
+      const connection = this.connection as unknown as { query(...statement: unknown[]): Promise<unknown> };
+      return await connection.query(...statement);
+    } finally {
+      this.#othersRunning--;
+    }
+  }
+
   async begin(): Promise<void> {
     // Whatever the default of the database is: lease and checkpoint have to see what others have committed.
-    await this.#send({ text: 'BEGIN ISOLATION LEVEL READ COMMITTED' }, false);
     this.#isInTransaction = true;
+    await this.#send({ text: `BEGIN ISOLATION LEVEL READ COMMITTED; ${LONGEST_PAUSE}` }, false);
+    this.#isForOthers = true;
   }
 
   /** @throws {StorageFailedError} when a statement of the transaction had failed, and the failure was caught */
   async commit(): Promise<void> {
+    this.#isForOthers = false;
     const { command } = await this.#send({ text: 'COMMIT' }, true);
     this.#isInTransaction = false;
     // The server rolls such a transaction back, and does not call that an error.
@@ -176,6 +196,9 @@ export class CheckedOutConnection {
 
   /** Undoes the transaction, if one is open. */
   async rollBack(): Promise<void> {
+    this.#isForOthers = false;
+    // Nobody waits for the statement any more, which may take long. Closing the connection undoes as much.
+    if (this.#othersRunning > 0) this.#isBroken = true;
     try {
       if (this.#isInTransaction && !this.#isBroken) await this.#send({ text: 'ROLLBACK' }, false);
     } catch {

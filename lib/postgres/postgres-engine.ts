@@ -163,7 +163,7 @@ class PostgresEngine implements StorageEngine {
   transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
     return this.#client!.transaction((connection) =>
       work({
-        client: connection.connection,
+        client: { query: (...statement: unknown[]) => connection.runForOthers(...statement) },
         saveCheckpoint: (name, checkpoint, lease) =>
           connection.run(saveCheckpoint(this.#schema, name, checkpoint, lease)),
       }),

@@ -213,6 +213,11 @@ export class EventStore {
   /** @internal Names this store among those that share the log: other in each process, and after each start of one. */
   instance = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
 
+  /** @internal The kind of its engine. */
+  get engineName(): string {
+    return this.#engine.name;
+  }
+
   /** @internal What the engine, as it is configured, can do. */
   get supports(): EngineCapabilities {
     return this.#engine.supports;

@@ -101,7 +101,10 @@ export interface StorageEngine {
    * Runs `work` in one transaction: what it writes with the transaction's client, and the checkpoint, are kept together when
    * its promise is fulfilled, and not at all when it rejects. Called only when `supports.transactions` says so.
    *
-   * @throws what `work` rejects with
+   * Once a checkpoint was saved in it, `acquireLease` waits for its end. So who has asked for the lease and loads the
+   * checkpoint then knows what became of it.
+   *
+   * @throws what `work` rejects with; a `StorageUnavailableError` whose `isOutcomeUnknown` is true when it may have been kept
    */
   transact?<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T>;
 
@@ -135,7 +138,7 @@ export interface EngineCapabilities {
   readonly snapshot: boolean;
   /** Whether several processes may share the log, so that a durable handler needs a lease to be run once. */
   readonly leases: boolean;
-  /** Whether a handler can write in the transaction that keeps its checkpoint. */
+  /** Whether a handler can write in the transaction that keeps its checkpoint. Such an engine needs leases too. */
   readonly transactions: boolean;
 }
 
@@ -303,7 +306,7 @@ export interface Lease {
 
 /** A transaction of the engine's, while `transact` runs. */
 export interface EngineTransaction {
-  /** What writes in it: with PostgreSQL, a client of `pg`. */
+  /** What a handler writes with, as `context.transaction`. It refuses when the transaction is over. */
   readonly client: unknown;
   /** As the engine's own `saveCheckpoint`, but kept or not kept with the transaction. */
   saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void>;

@@ -23,6 +23,8 @@ export class CheckpointKeeper {
   #cancelPassedTimer: (() => void) | undefined;
   #waiting: (() => void)[] = [];
   #isClosed = false;
+  /** Resolves when who saves has ended; undefined when nobody does. */
+  #turn: Promise<void> | undefined;
 
   /**
    * @param current what is to be saved
@@ -77,6 +79,24 @@ export class CheckpointKeeper {
     while (this.#saving) await this.#saving.catch(() => undefined);
   }
 
+  /**
+   * For who saves the checkpoint by itself: resolves when nobody is saving, and nobody is until the function is called that
+   * it resolves with.
+   */
+  async turn(): Promise<() => void> {
+    while (this.#turn) await this.#turn;
+    return this.#takeTurn();
+  }
+
+  #takeTurn(): () => void {
+    let tellEnd!: () => void;
+    this.#turn = new Promise((resolve) => (tellEnd = resolve));
+    return () => {
+      this.#turn = undefined;
+      tellEnd();
+    };
+  }
+
   /** Ends the timers. What is unsaved stays so. */
   close(): void {
     this.#isClosed = true;
@@ -117,9 +137,13 @@ export class CheckpointKeeper {
     if (this.#unsaved > 0) this.#saveIn(this.intervalMs);
   }
 
-  /** Async, so that also a save that throws at once fails later. */
   async #write(): Promise<void> {
-    await this.save(this.current());
+    const endTurn = this.#turn ? await this.turn() : this.#takeTurn();
+    try {
+      await this.save(this.current());
+    } finally {
+      endTurn();
+    }
   }
 
   #retryLater(error: unknown): void {

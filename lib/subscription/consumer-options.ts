@@ -41,6 +41,11 @@ export interface ConsumerOptions {
    * Each has a checkpoint of its own, and `concurrency` streams at a time. It cannot be changed afterwards. Default 1.
    */
   readonly partitions?: number;
+  /**
+   * Hands the handler `context.transaction`: what it writes with that is kept together with the checkpoint, or not at all.
+   * For engines with transactions, such as PostgreSQL. Default false.
+   */
+  readonly transaction?: boolean;
 }
 
 export interface CheckedConsumerOptions {
@@ -53,6 +58,7 @@ export interface CheckedConsumerOptions {
   readonly checkpointIntervalMs: number;
   readonly leaseDurationMs: number;
   readonly partitions: number;
+  readonly transaction: boolean;
 }
 
 export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
@@ -62,6 +68,7 @@ export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
   checkpointIntervalMs: 1_000,
   leaseDurationMs: 15_000,
   partitions: 1,
+  transaction: false,
 });
 
 /** The names of all options, to recognise others as mistakes. */
@@ -75,10 +82,17 @@ export const CONSUMER_OPTION_NAMES = [
   'checkpointIntervalMs',
   'leaseDurationMs',
   'partitions',
+  'transaction',
 ];
 
 const POLICIES: readonly unknown[] = ['dead-letter', 'park-stream', 'stop', 'skip'];
-const ONLY_DURABLE = ['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs', 'partitions'] as const;
+const ONLY_DURABLE = [
+  'checkpointEvery',
+  'checkpointIntervalMs',
+  'leaseDurationMs',
+  'partitions',
+  'transaction',
+] as const;
 
 /**
  * Checks options once and fills in the defaults.
@@ -108,6 +122,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     checkpointIntervalMs = DEFAULT_CONSUMER_OPTIONS.checkpointIntervalMs,
     leaseDurationMs = DEFAULT_CONSUMER_OPTIONS.leaseDurationMs,
     partitions = DEFAULT_CONSUMER_OPTIONS.partitions,
+    transaction = DEFAULT_CONSUMER_OPTIONS.transaction,
   } = options;
   checkCount(concurrency, 'concurrency', 10_000);
   checkCount(checkpointEvery, 'checkpointEvery', 100_000);
@@ -116,6 +131,9 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
   checkDelay(checkpointIntervalMs, 'checkpointIntervalMs');
   if (!Number.isFinite(leaseDurationMs) || leaseDurationMs < 1_000 || leaseDurationMs > 3_600_000) {
     throw new ValidationError('leaseDurationMs', `${shown(leaseDurationMs)} is not a number from 1 000 to 3 600 000.`);
+  }
+  if (typeof transaction !== 'boolean') {
+    throw new ValidationError('transaction', `${shown(transaction)} is neither true nor false.`);
   }
   return {
     durable,
@@ -127,6 +145,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     checkpointIntervalMs,
     leaseDurationMs,
     partitions,
+    transaction,
   };
 }
 

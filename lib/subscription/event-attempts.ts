@@ -4,8 +4,12 @@ import type { RecordedEvent } from '../store/event.js';
 import type { CheckedConsumerOptions } from './consumer-options.js';
 import { retryDelayMs } from './retry-policy.js';
 
-/** What a handler learns besides the event. */
-export interface StreamEventContext {
+/**
+ * What a handler learns besides the event.
+ *
+ * @typeParam Transaction what the engine of the store hands out: with PostgreSQL, a `PostgresTransaction`
+ */
+export interface StreamEventContext<Transaction = unknown> {
   /** The name of the subscription: `durable`, or else the class and the method. */
   readonly subscription: string;
   /** The name of the store that the event comes from. */
@@ -17,6 +21,11 @@ export interface StreamEventContext {
    * the handler now: then its reason is a `LeaseLostError`.
    */
   readonly signal: AbortSignal;
+  /**
+   * With the option `transaction`: what is written with it is kept together with the checkpoint, or not at all. It refuses
+   * when the attempt is over. Otherwise undefined.
+   */
+  readonly transaction: Transaction;
 }
 
 export type EventHandler = (event: RecordedEvent, context: StreamEventContext) => unknown;
@@ -45,7 +54,7 @@ export class EventAttempts {
   }
 
   /** One attempt. What the handler does after its time limit changes nothing. @throws what it fails with */
-  async once(event: RecordedEvent, attempt: number): Promise<void> {
+  async once(event: RecordedEvent, attempt: number, transaction?: unknown): Promise<void> {
     if (!this.mayBegin()) throw new Interrupted();
     const { timeoutMs } = this.options;
     const abort = new AbortController();
@@ -62,7 +71,8 @@ export class EventAttempts {
         const timeout = (): void => abort.abort(new HandlerTimeoutError(this.subscription, timeoutMs));
         cancelTimer = this.clock.setTimer(timeout, timeoutMs);
       }
-      const context: StreamEventContext = { subscription: this.subscription, store: this.storeName, attempt, signal };
+      const { subscription, storeName: store } = this;
+      const context: StreamEventContext = { subscription, store, attempt, signal, transaction };
       await Promise.race([this.#call(event, context), aborted]);
     } finally {
       cancelTimer?.();

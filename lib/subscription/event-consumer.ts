@@ -16,6 +16,7 @@ import { observedAttempt } from './observed-attempt.js';
 import { ParkedStreams } from './parked-streams.js';
 import type { Partition } from './partition.js';
 import { Progress } from './progress.js';
+import { type DoneEntry, transactedAttempt } from './transacted-attempt.js';
 
 /** How far the log is read ahead for each place: enough to find events of other streams, and a bound for the memory. */
 const EVENTS_WAITING_PER_PLACE = 16;
@@ -99,6 +100,7 @@ export class EventConsumer implements Consumer {
   /** The latest call of `resume`, as long as nothing came after it. */
   #resumption: object | undefined;
   #hasEnded = false;
+  #isAbandoned = false;
   #loop: Promise<void> | undefined;
   #failures = 0;
   #lastError: unknown;
@@ -272,6 +274,7 @@ export class EventConsumer implements Consumer {
    */
   async abandon(reason: LeaseLostError): Promise<void> {
     this.#hasEnded = true;
+    this.#isAbandoned = true;
     this.#resumption = undefined;
     this.#state = 'stopped';
     this.#isMarkedRunning = false;
@@ -287,7 +290,7 @@ export class EventConsumer implements Consumer {
     return this.#onRequest(async () => {
       if (this.#hasEnded) throw new HandlerStoppedError(this.name);
       try {
-        await this.#attempt(letter.event, letter.attempts + 1);
+        await this.#attempt(letter.event, letter.attempts + 1, true);
       } catch (error) {
         if (error instanceof Interrupted) throw new HandlerStoppedError(this.name);
         this.#noteFailure(error);
@@ -372,7 +375,7 @@ export class EventConsumer implements Consumer {
           this.#passTo(event.globalPosition);
           continue;
         }
-        const position = this.#streamId === undefined ? event.globalPosition : event.position;
+        const position = this.#positionOf(event);
         const done = this.#progress.take(position, event.globalPosition);
         if (this.#doneAhead.delete(position)) {
           done();
@@ -498,9 +501,73 @@ export class EventConsumer implements Consumer {
     return !isParked;
   }
 
-  #attempt(event: RecordedEvent, attempt: number): Promise<void> {
-    const { name: handler, store } = this.#parts;
-    return observedAttempt(store, { handler, attempt, event }, () => this.#attempts.once(event, attempt));
+  /** @param isRetry of a dead letter, of which the checkpoint says nothing */
+  #attempt(event: RecordedEvent, attempt: number, isRetry = false): Promise<void> {
+    const { name: handler, store, options } = this.#parts;
+    const once = (transaction?: unknown): Promise<void> => this.#attempts.once(event, attempt, transaction);
+    return observedAttempt(store, { handler, attempt, event }, () =>
+      options.transaction ? this.#transact(once, isRetry ? undefined : this.#doneEntry(event)) : once(),
+    );
+  }
+
+  /** @throws what the handler fails with. That the storage is away for a while is no failure of it. */
+  async #transact(call: (transaction: unknown) => Promise<void>, entry: DoneEntry | undefined): Promise<void> {
+    const failure = await this.#patiently(async () => {
+      try {
+        return await transactedAttempt(this.#parts.store, call, entry);
+      } catch (error) {
+        if (entry && (isInDoubt(error) || error instanceof LeaseLostError)) throw new Interrupted();
+        // Asking again could do it twice.
+        if (isInDoubt(error)) return { error };
+        throw error;
+      }
+    });
+    if (failure) throw failure.error;
+  }
+
+  /** Commits follow one another, since each writes the one checkpoint, and none must undo what the one before has kept. */
+  #doneEntry(event: RecordedEvent): DoneEntry {
+    const { tenure } = this.#parts;
+    let endTurn: (() => void) | undefined;
+    let undo: (() => void) | undefined;
+    return {
+      write: async (transaction) => {
+        endTurn = await this.#keeper!.turn();
+        // The one before may be in doubt.
+        if (!this.#mayBegin) throw new Interrupted();
+        undo = this.#countAsDone(event);
+        await transaction.saveCheckpoint(this.#checkpointName, this.#checkpoint(), tenure?.lease);
+      },
+      kept: () => endTurn?.(),
+      notKept: (error) => {
+        undo?.();
+        if (isInDoubt(error)) this.#report('could not learn whether it was kept, and begins at its checkpoint', error);
+        // Whoever has the lease next, here or elsewhere, learns from the checkpoint what was kept.
+        if (isInDoubt(error) || error instanceof LeaseLostError) tenure?.lost();
+        endTurn?.();
+        undo = endTurn = undefined;
+      },
+    };
+  }
+
+  /** @returns undoes it */
+  #countAsDone(event: RecordedEvent): () => void {
+    const { globalPosition } = event;
+    const attempts = this.#attemptCounts.get(globalPosition) ?? 0;
+    this.#setCount(globalPosition, 0);
+    const position = this.#positionOf(event);
+    const undoParked = this.#parked.dealtWith(event);
+    if (!undoParked) this.#doneAhead.add(position);
+    return () => {
+      this.#setCount(globalPosition, attempts);
+      if (undoParked) undoParked();
+      else this.#doneAhead.delete(position);
+    };
+  }
+
+  /** In what the target counts in. */
+  #positionOf({ position, globalPosition }: RecordedEvent): number {
+    return this.#streamId === undefined ? globalPosition : position;
   }
 
   /** Keeps the count before the attempt begins, in case the attempt ends the process. @throws {Interrupted} */
@@ -681,6 +748,8 @@ export class EventConsumer implements Consumer {
     // The next tenure of this process may have the same token, so the engine could not tell.
     if (!tenure.isHeld) throw new LeaseLostError(this.#checkpointName);
     try {
+      // It may have waited for a transaction that was in doubt.
+      if (this.#isAbandoned) throw new LeaseLostError(this.#checkpointName);
       await this.#parts.store.saveCheckpoint(this.#checkpointName, checkpoint, tenure.lease);
     } catch (error) {
       if (error instanceof LeaseLostError) tenure.lost();
@@ -695,7 +764,7 @@ export class EventConsumer implements Consumer {
       streamId: this.#streamId ?? null,
       position,
       globalPosition: Math.min(this.#streamId === undefined ? position : globalPosition, this.#parked.dealtWithTo),
-      ahead: [...this.#doneAhead, ...this.#progress.ahead].sort((a, b) => a - b),
+      ahead: [...new Set([...this.#doneAhead, ...this.#progress.ahead])].sort((a, b) => a - b),
       attempts: [...this.#attemptCounts].map(([position, count]) => ({ position, count })),
       parked: this.#parked.list(),
       isRunning: this.#isMarkedRunning,
@@ -746,4 +815,8 @@ export class EventConsumer implements Consumer {
   #tellChange(): void {
     for (const tell of this.#waitingForChange.splice(0)) tell();
   }
+}
+
+function isInDoubt(error: unknown): boolean {
+  return error instanceof StorageUnavailableError && error.isOutcomeUnknown;
 }

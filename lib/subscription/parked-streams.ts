@@ -70,6 +70,15 @@ export class ParkedStreams {
     return true;
   }
 
+  /** Notes that an event was dealt with that had been passed over. @returns undoes it; undefined when it was not */
+  dealtWith({ streamId, position, globalPosition }: RecordedEvent): (() => void) | undefined {
+    const parked = this.#streams.get(streamId);
+    if (!parked || position > parked.skippedTo) return undefined;
+    const { handledTo, globalPosition: place } = parked;
+    Object.assign(parked, { handledTo: position, globalPosition });
+    return () => void Object.assign(parked, { handledTo, globalPosition: place });
+  }
+
   /** Deals with what was passed over; the stream waits no more unless one of its events is put aside again. */
   async release(streamId: string): Promise<void> {
     for (;;) {
@@ -82,8 +91,7 @@ export class ParkedStreams {
       if (passedOver.length === 0) parked.handledTo = parked.skippedTo;
       for (const event of passedOver) {
         if (!(await this.deal(event))) return;
-        parked.handledTo = event.position;
-        parked.globalPosition = event.globalPosition;
+        this.dealtWith(event);
         this.changed();
       }
     }

@@ -24,6 +24,7 @@ describe('the options of a handler', () => {
       checkpointIntervalMs: 1_000,
       leaseDurationMs: 15_000,
       partitions: 1,
+      transaction: false,
     });
   });
 
@@ -50,6 +51,7 @@ describe('the options of a handler', () => {
       checkpointIntervalMs: 0,
       leaseDurationMs: 1_000,
       partitions: 1,
+      transaction: false,
       onFailure: 'park-stream',
     } as const;
     const most = {
@@ -60,6 +62,7 @@ describe('the options of a handler', () => {
       checkpointIntervalMs: 1e12,
       leaseDurationMs: 3_600_000,
       partitions: 1_024,
+      transaction: true,
       onFailure: 'stop',
     } as const;
 
@@ -121,6 +124,8 @@ describe('the options of a handler', () => {
     ['partitions', 1_025],
     ['partitions', 2.5],
     ['partitions', '4'],
+    ['transaction', 'yes'],
+    ['transaction', null],
     ['onFailure', 'retry'],
     ['onFailure', ''],
     ['onFailure', null],
@@ -147,7 +152,7 @@ describe('the options of a handler', () => {
     },
   );
 
-  it.each(['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs', 'partitions'])(
+  it.each(['checkpointEvery', 'checkpointIntervalMs', 'leaseDurationMs', 'partitions', 'transaction'])(
     'need a durable name: %s',
     (name) => {
       expect(refusalOf({ [name]: 10 })).toMatchObject({ field: name, message: expect.stringContaining('durable') });

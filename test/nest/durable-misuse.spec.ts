@@ -37,6 +37,12 @@ describe('an application does not start with a durable handler', () => {
     ['with a checkpoint, and without a name', { durable: undefined, checkpointEvery: 5 }, /checkpointEvery/],
     ['with a lease that is over at once', { leaseDurationMs: 1 }, /leaseDurationMs/],
     ['with half a partition', { partitions: 0.5 }, /partitions/],
+    ['with a transaction that is no choice', { transaction: 1 }, /transaction: 1 is neither/],
+    [
+      'with transactions on an engine that has none',
+      { transaction: true },
+      /transaction: the engine of store "memory-store", memory, has no transactions.*postgresEngine/,
+    ],
     ['with partitions of one stream', { partitions: 4 }, /partitions: one stream is not spread/],
   ])('%s; the message says where and what', async (_what, options, reason) => {
     const failure = await startFailure({ imports: [EventStoreModule.forRoot()], providers: [billing(options)] });

@@ -13,6 +13,8 @@ export interface WatchedEvent {
   failures: number;
   /** How many attempts were counted in a checkpoint before they began; a crash may have come in between. */
   counted: number;
+  /** Whether what the handler wrote in a transaction of the loop's was committed. */
+  isKept?: boolean;
   letter?: 'open' | 'handled' | 'discarded';
   /** Whether its letter was handled or discarded once. A process that lost its lease meanwhile may still add it again. */
   hadLetter?: true;
@@ -108,6 +110,12 @@ export class ConsumerWatch {
     this.#watchRepeat(run, event);
     if (!event.hasBegun) this.#watchOrder(event);
     event.hasBegun = true;
+  }
+
+  /** Says that what the handler wrote in a transaction of the loop's was committed. */
+  kept(event: WatchedEvent): void {
+    if (event.isKept) this.wrong(`${place(event)} was kept twice`);
+    event.isKept = true;
   }
 
   /** No more comes again after a crash than was not saved, and nothing after an orderly end. */

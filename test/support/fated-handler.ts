@@ -1,6 +1,7 @@
 import { HandlerTimeoutError, type RecordedEvent, type StreamEventContext } from 'nestjs-stream-store';
 import { type ConsumerWatch, place, type WatchedRun } from './consumer-watch.js';
 import type { SeededSteps } from './seeded-steps.js';
+import type { SharedMemoryClient } from './shared-memory-engine.js';
 
 /** What a handler does with an event: succeed after some failures, always fail, never end, end the process. */
 type Fate =
@@ -88,8 +89,16 @@ export class FatedHandler {
       end();
       if (signal.aborted) return;
       say('has handled');
-      event.success = { life: run.life, signal, isRetry };
-      event.hasBegun = true;
+      const succeeded = (): void => {
+        event.success = { life: run.life, signal, isRetry };
+        event.hasBegun = true;
+      };
+      const transaction = context.transaction as SharedMemoryClient | undefined;
+      if (!transaction) return succeeded();
+      transaction.insert(place(event), () => {
+        succeeded();
+        if (!isRetry) this.watch.kept(event);
+      });
     };
     const fail = (): Error => {
       end();

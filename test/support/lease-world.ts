@@ -57,6 +57,8 @@ export interface LeaseWorldStats {
   repeats: number;
   deadLetters: number;
   settled: number;
+  /** Events whose handler wrote in a transaction. */
+  kept: number;
 }
 
 /**
@@ -77,6 +79,7 @@ export class LeaseWorld {
     repeats: 0,
     deadLetters: 0,
     settled: 0,
+    kept: 0,
   };
 
   readonly #steps: SeededSteps;
@@ -111,6 +114,7 @@ export class LeaseWorld {
       checkpointIntervalMs: random.pick([10, 1_000, 1_000]),
       leaseDurationMs: random.pick([1_000, 3_000]),
       partitions: this.#target === 's1' ? 1 : random.pick([1, 1, 2, 3]),
+      transaction: this.#steps.oneIn(3),
     });
     const say = (line: string): void => this.#steps.say(line);
     say(JSON.stringify({ ...this.#options, target: this.#target, streams: this.#streams }));
@@ -162,6 +166,7 @@ export class LeaseWorld {
       if (this.#problem === undefined) watch.ended();
       this.stats.repeats += watch.repeats;
     }
+    this.stats.kept = this.#events.filter(({ isKept }) => isKept).length;
     if (this.#problem !== undefined) throw new Error(this.#problem);
   }
 
@@ -394,6 +399,7 @@ export class LeaseWorld {
     const isFault =
       (verb === 'acquireLease' && this.#steps.oneIn(6)) ||
       (verb === 'saveCheckpoint' && this.#steps.oneIn(10)) ||
+      (verb === 'transact' && this.#steps.oneIn(8)) ||
       (verb === 'releaseLease' && this.#steps.oneIn(4));
     if (!isFault) return undefined;
     this.stats.faults++;

@@ -1,4 +1,4 @@
-import { type Clock, type EngineTransaction, type StorageEngine } from 'nestjs-stream-store';
+import { type Clock, type EngineTransaction, type StorageEngine, StorageUnavailableError } from 'nestjs-stream-store';
 import { aroundEngine, type EngineVerb } from './around-engine.js';
 import { microtasks, turnOfEventLoop } from './collect.js';
 import { Random } from './random.js';
@@ -210,6 +210,9 @@ export class SeededSteps {
     if (!life.isAlive) return new Promise(() => undefined);
     await turn('begin of a transaction');
     const fault = faultOf('transact', undefined);
+    // Who has not heard of a commit does not know whether there was one.
+    const isInDoubt = fault === 'after' || this.oneIn(2);
+    const lost = (): Error => new StorageUnavailableError('the disk', isInDoubt, new Error('the connection broke'));
     const answer = await disk.transact!(async (transaction) => {
       const saveCheckpoint: EngineTransaction['saveCheckpoint'] = async (...request) => {
         await turn('saveCheckpoint in a transaction');
@@ -217,11 +220,11 @@ export class SeededSteps {
       };
       const done = await work({ client: transaction.client, saveCheckpoint });
       await turn('commit');
-      if (fault === 'before') throw new Error('commit failed');
+      if (fault === 'before') throw lost();
       return done;
     });
     if (this.oneIn(3)) await turn('answer of commit');
-    if (fault === 'after') throw new Error('the answer of commit was lost');
+    if (fault === 'after') throw lost();
     return answer;
   }
 }

@@ -14,7 +14,8 @@ import { aroundEngine } from './around-engine.js';
 
 /** What writes in a transaction of a `SharedMemory`, to a table that belongs to the application. */
 export interface SharedMemoryClient {
-  insert(row: string): void;
+  /** @param onKept called when the row is committed */
+  insert(row: string, onKept?: () => void): void;
 }
 
 interface HeldLease extends Lease {
@@ -32,6 +33,9 @@ export class SharedMemory {
   readonly checkpoints = new Map<string, Checkpoint>();
   /** Told of each checkpoint that is kept, with the lease under which. */
   onCheckpoint: (name: string, checkpoint: Checkpoint, lease: Lease | undefined) => void = () => undefined;
+
+  /** Called before each transaction is kept, in the order in which their work has ended. */
+  beforeCommit: () => Promise<void> | void = () => undefined;
 
   readonly #inner = memoryEngine();
   readonly #listeners = new Map<(streamId?: string) => void, StorageEngine>();
@@ -119,14 +123,24 @@ export class SharedMemory {
   async #transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
     const commits: (() => void)[] = [];
     let lease: Lease | undefined;
-    const client: SharedMemoryClient = { insert: (row) => void commits.push(() => this.rows.push(row)) };
+    let isOver = false;
+    const client: SharedMemoryClient = {
+      insert: (row, onKept) => {
+        if (isOver) throw new Error('the transaction is over');
+        commits.push(() => {
+          this.rows.push(row);
+          onKept?.();
+        });
+      },
+    };
     const answer = await work({
       client,
       saveCheckpoint: async (name, checkpoint, under) => {
         this.#check((lease = under));
         commits.push(() => this.#save(name, checkpoint, under));
       },
-    });
+    }).finally(() => (isOver = true));
+    await this.beforeCommit();
     this.#check(lease);
     for (const commit of commits) commit();
     return answer;

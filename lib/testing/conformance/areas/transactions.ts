@@ -54,6 +54,18 @@ export const transactions = area(
       );
     });
 
+    it('are over when who asks for the lease that they saved under gets it', { needs: ['leases'] }, async (log) => {
+      const lease = await log.acquired('billing', 'one');
+      const asked = await log.engine.transact!(async (transaction) => {
+        await transaction.saveCheckpoint('billing', checkpointAt(1), lease);
+        const seen = log.acquire('billing', 'one').then(() => log.loadCheckpoint('billing'));
+        // As long as an answer takes, and longer.
+        for (let count = 0; count < 10; count++) await log.loadCheckpoint('mailing');
+        return { seen };
+      });
+      assert.deepEqual(await asked.seen, checkpointAt(1));
+    });
+
     it('keep out who has lost the lease', { needs: ['leases'] }, async (log) => {
       const stale = await log.acquired('billing', 'one');
       await log.release(stale);
