@@ -66,6 +66,9 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
       const page = await open(app);
       await page.getByRole('link', { name: 'user-7' }).waitFor();
       expect(await textsOf(page, '.streams .name')).toEqual(['All streams', 'order-1', 'user-7']);
+      // Of the whole store: events, streams, appended.
+      await page.locator('store-figures dd').first().waitFor();
+      expect((await textsOf(page, 'store-figures dd')).slice(0, 3)).toEqual(['2', '2', '2']);
 
       await page.getByLabel('Streams', { exact: true }).getByRole('searchbox').fill('order');
       await page.getByRole('link', { name: 'user-7' }).waitFor({ state: 'detached' });
