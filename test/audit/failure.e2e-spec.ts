@@ -205,6 +205,19 @@ describe('the module', () => {
     expect((await app.get(EventStore).stats()).totalEvents).toBe(0);
   });
 
+  it('calls its streams as it is told, and finds its records by that', async () => {
+    const app = await startApp({
+      imports: [EventStoreModule.forRoot(), AuditTrailModule.forRoot({ stream: 'trail', hashChain: true })],
+    });
+    const trail = app.get(AuditTrail);
+    // The day in UTC is another one than where the call was made.
+    await trail.record({ actor: 1 } as never, new Date('2024-01-01T23:30:00-05:00'));
+
+    expect(await app.get(EventStore).getStreams()).toMatchObject([{ streamId: 'trail-2024-01-02' }]);
+    expect(await trail.query()).toMatchObject([{ actor: 1, streamId: 'trail-2024-01-02' }]);
+    expect(await trail.verify()).toMatchObject({ isIntact: true, verified: 1 });
+  });
+
   it.each<[unknown, string]>([
     [{ store: 5 }, 'AuditTrailModule.store'],
     [{ store: 'nobody' }, 'AuditTrailModule.store'],
