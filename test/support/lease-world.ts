@@ -160,6 +160,8 @@ export class LeaseWorld {
       await this.#until(() => this.#areReady() && this.#isFinished());
       for (const process of this.#processes.values()) void this.#shutDown(process);
       await this.#until(() => this.#processes.size === 0);
+      // What a crashed process held is free then; nobody would look while everything else goes well.
+      this.#steps.now += this.#options.leaseDurationMs;
       // The lease may be lost on the way down, and what was asked for before may still be appended.
     } while (!this.#hasEndedInOrder() && this.#problem === undefined);
     for (const { watch } of this.#parts) {
