@@ -100,7 +100,6 @@ export class EventConsumer implements Consumer {
   /** The latest call of `resume`, as long as nothing came after it. */
   #resumption: object | undefined;
   #hasEnded = false;
-  #isAbandoned = false;
   #loop: Promise<void> | undefined;
   #failures = 0;
   #lastError: unknown;
@@ -274,7 +273,6 @@ export class EventConsumer implements Consumer {
    */
   async abandon(reason: LeaseLostError): Promise<void> {
     this.#hasEnded = true;
-    this.#isAbandoned = true;
     this.#resumption = undefined;
     this.#state = 'stopped';
     this.#isMarkedRunning = false;
@@ -745,11 +743,10 @@ export class EventConsumer implements Consumer {
   }
 
   async #saveUnder(tenure: Tenure, checkpoint: Checkpoint): Promise<void> {
-    // The next tenure of this process may have the same token, so the engine could not tell.
+    // The next tenure of this process may have the same token, so the engine could not tell. It may also have waited for a
+    // transaction that is in doubt.
     if (!tenure.isHeld) throw new LeaseLostError(this.#checkpointName);
     try {
-      // It may have waited for a transaction that was in doubt.
-      if (this.#isAbandoned) throw new LeaseLostError(this.#checkpointName);
       await this.#parts.store.saveCheckpoint(this.#checkpointName, checkpoint, tenure.lease);
     } catch (error) {
       if (error instanceof LeaseLostError) tenure.lost();
