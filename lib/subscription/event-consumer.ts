@@ -13,6 +13,7 @@ import type { DeadLetter, DeadLetterBox } from './dead-letter-box.js';
 import { EventAttempts, Interrupted, type EventHandler } from './event-attempts.js';
 import type { Tenure } from './lease-keeper.js';
 import { observedAttempt } from './observed-attempt.js';
+import { ParkedReleases } from './parked-releases.js';
 import { ParkedStreams } from './parked-streams.js';
 import type { Partition } from './partition.js';
 import { Progress } from './progress.js';
@@ -22,8 +23,6 @@ import { type DoneEntry, transactedAttempt } from './transacted-attempt.js';
 const EVENTS_WAITING_PER_PLACE = 16;
 /** How many events may be dealt with beyond one that is not: the checkpoint lists them. */
 const MOST_EVENTS_AHEAD = 4_096;
-/** How long after a dead letter has expired its parked stream may go on waiting. */
-const ORPHAN_CHECK_MS = 60_000;
 /** How long to wait when the storage was not available, or did not keep the count of an attempt. */
 const ASK_AGAIN_AFTER_MS = 1_000;
 
@@ -78,6 +77,7 @@ export class EventConsumer implements Consumer {
   readonly #streamId: string | undefined;
   readonly #attempts: EventAttempts;
   readonly #parked: ParkedStreams;
+  readonly #releases: ParkedReleases;
   readonly #keeper: CheckpointKeeper | undefined;
   readonly #attemptCounts = new Map<number, number>();
   readonly #waiting: Waiting[] = [];
@@ -85,10 +85,6 @@ export class EventConsumer implements Consumer {
   readonly #busy = new Set<string>();
   /** What was asked for from outside and runs: retries of dead letters, and releases of parked streams. */
   readonly #asked = new Set<Promise<void>>();
-  /** The latest release of each stream that is being released. */
-  readonly #releases = new Map<string, Promise<void>>();
-  /** Tells that a dead letter was retried or discarded in another process. */
-  #letterChanges: Subscription | undefined;
 
   #state: 'starting' | 'running' | 'paused' | 'stopped' = 'starting';
   #progress = new Progress(0);
@@ -104,10 +100,9 @@ export class EventConsumer implements Consumer {
   #failures = 0;
   #lastError: unknown;
   #waitingForChange: (() => void)[] = [];
-  #cancelOrphanCheck: (() => void) | undefined;
 
   constructor(parts: ConsumerParts) {
-    const { name, store, target, options, handle, partition } = parts;
+    const { name, store, target, options, deadLetters, handle, partition } = parts;
     const checked = checkTarget(target);
     this.#parts = parts;
     this.name = name;
@@ -120,6 +115,17 @@ export class EventConsumer implements Consumer {
       (event) => this.#dealLater(event),
       () => this.#keeper?.changed(),
     );
+    this.#releases = new ParkedReleases({
+      name,
+      store,
+      deadLetters,
+      parked: this.#parked,
+      isRunning: () => this.#state === 'running',
+      idle: (streamId) => this.#idle(streamId),
+      patiently: (ask) => this.#patiently(ask),
+      whileItLasts: (act) => this.#onRequest(act),
+      halt: (why, error) => this.#halt(why, error),
+    });
     this.#keeper = this.#makeKeeper();
   }
 
@@ -183,8 +189,8 @@ export class EventConsumer implements Consumer {
   #goOn(): void {
     this.#state = 'running';
     this.#loop = this.#run();
-    this.#releaseOrphans();
-    void this.#watchLetters();
+    const { tenure, options } = this.#parts;
+    this.#releases.start(tenure !== undefined && options.onFailure === 'park-stream');
   }
 
   async settled(): Promise<void> {
@@ -308,7 +314,7 @@ export class EventConsumer implements Consumer {
       await kept;
     } finally {
       // Also when that failed: it may have been kept all the same, and then nobody could ask for this again.
-      if (isParked) await this.#release(event.streamId);
+      if (isParked) await this.#releases.release(event.streamId);
     }
   }
 
@@ -494,7 +500,7 @@ export class EventConsumer implements Consumer {
     }
     if (isParked) {
       this.#parked.park(event);
-      if (!this.#cancelOrphanCheck) this.#releaseOrphans();
+      this.#releases.parked();
     }
     return !isParked;
   }
@@ -635,97 +641,14 @@ export class EventConsumer implements Consumer {
   /** Takes and begins nothing more; resolves when nothing runs. */
   async #quiet(): Promise<void> {
     this.#attempts.interrupt();
-    this.#cancelOrphanCheck?.();
-    this.#cancelOrphanCheck = undefined;
+    const released = this.#releases.stop();
     await this.#subscription?.close();
-    await this.#letterChanges?.close();
+    await released;
     this.#waiting.length = 0;
     this.#tellChange();
     await this.#loop;
     while (this.#busy.size > 0) await this.#change();
     await Promise.allSettled(this.#asked);
-  }
-
-  /** Goes on with a parked stream, unless a dead letter keeps it waiting. One release of a stream follows the other. */
-  async #release(streamId: string): Promise<void> {
-    const before = this.#releases.get(streamId);
-    const release = (before ?? Promise.resolve()).catch(() => undefined).then(() => this.#releaseNow(streamId));
-    this.#releases.set(streamId, release);
-    try {
-      await release;
-    } finally {
-      if (this.#releases.get(streamId) === release) this.#releases.delete(streamId);
-    }
-  }
-
-  async #releaseNow(streamId: string): Promise<void> {
-    // The letter can be seen, and be gone again, before the stream is parked for it.
-    while (this.#busy.has(streamId)) await this.#change();
-    const parking = this.#parked.parkingOf(streamId);
-    if (!parking) return;
-    try {
-      const letters = await this.#patiently(() => this.#parts.deadLetters.list(this.name));
-      if (letters.some(({ isParked, event }) => isParked && event.streamId === streamId)) return;
-      await this.#noteExpiredBehind(streamId);
-      // Parked anew meanwhile, for a letter that was not asked about; who ends that one releases it.
-      if (this.#parked.parkingOf(streamId) !== parking) return;
-      await this.#parked.release(streamId);
-    } catch (error) {
-      // When the consumer goes on, so does the stream.
-      if (error instanceof Interrupted) return;
-      this.#halt(`it could not go on with the parked stream "${streamId}"`, error);
-      throw error;
-    }
-  }
-
-  /** Says so when retention has removed events that were passed over. */
-  async #noteExpiredBehind(streamId: string): Promise<void> {
-    const { name, store } = this.#parts;
-    const parked = this.#parked.list().find((candidate) => candidate.streamId === streamId);
-    if (!parked || parked.skippedTo === parked.handledTo) return;
-    const { firstPosition } = await store.getStreamInfo(streamId);
-    if (firstPosition <= parked.handledTo + 1) return;
-    const [from, to] = [parked.handledTo + 1, Math.min(parked.skippedTo, firstPosition - 1)];
-    store.logger.warn(
-      `${name}: retention removed the events at positions ${from} to ${to} of stream "${streamId}" while it was parked.`,
-    );
-    store.metricsCollector.onSubscriptionGap?.({ store: store.name, subscription: name });
-  }
-
-  /**
-   * Goes on with parked streams that have no dead letter any more: it was retried or discarded by another process, or before
-   * the consumer ended; or retention has removed it. Looks again now and then, as long as a stream is parked.
-   */
-  #releaseOrphans(): void {
-    this.#cancelOrphanCheck?.();
-    this.#cancelOrphanCheck = undefined;
-    if (this.#state !== 'running' || !this.#parked.isAny) return;
-    const { clock } = this.#parts.store;
-    this.#cancelOrphanCheck = clock.setTimer(() => this.#releaseOrphans(), ORPHAN_CHECK_MS, { background: true });
-    this.#onRequest(async () => {
-      const letters = await this.#patiently(() => this.#parts.deadLetters.list(this.name));
-      const waiting = new Set(letters.filter(({ isParked }) => isParked).map(({ event }) => event.streamId));
-      const orphans = this.#parked.list().filter(({ streamId }) => !waiting.has(streamId));
-      await Promise.all(orphans.map(({ streamId }) => this.#release(streamId)));
-    }).catch((error: unknown) => {
-      if (!(error instanceof Interrupted))
-        this.#halt('it could not look for the dead letters of parked streams', error);
-    });
-  }
-
-  /** Goes on with a parked stream when its dead letter was retried or discarded in a process that does not run the handler. */
-  async #watchLetters(): Promise<void> {
-    const { tenure, options, deadLetters } = this.#parts;
-    if (!tenure || options.onFailure !== 'park-stream') return;
-    const changes = (this.#letterChanges = deadLetters.endings(this.name));
-    try {
-      // From here on none is missed, and those before can be seen.
-      await changes.lag();
-      this.#releaseOrphans();
-      for await (const ended of changes.batches()) if (ended.length > 0) this.#releaseOrphans();
-    } catch (error) {
-      this.#halt('its dead letters could not be read', error);
-    }
   }
 
   #makeKeeper(): CheckpointKeeper | undefined {
@@ -803,6 +726,10 @@ export class EventConsumer implements Consumer {
 
   #report(what: string, error: unknown): void {
     this.#parts.store.logger.error(`${this.#checkpointName} ${what}: ${messageOf(error)}`, stackOf(error));
+  }
+
+  async #idle(streamId: string): Promise<void> {
+    while (this.#busy.has(streamId)) await this.#change();
   }
 
   #change(): Promise<void> {
