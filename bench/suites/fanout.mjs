@@ -10,7 +10,7 @@ delivery. Ours is a subscription from END for each subscriber, observed as an Ob
 the event, can replay it, and lets no subscriber delay another. Nothing may be lost and nothing out of order, or the run fails.`;
 
 const SUBSCRIBERS = { 10: 0.3, 100: 0.7, 1_000: 1 };
-const DELIVERIES = 2_000_000;
+const DELIVERIES = 10_000_000;
 
 export const rows = Object.entries(SUBSCRIBERS).map(([subscribers, goal]) => ({
   number: 10,

@@ -7,7 +7,7 @@ jest.setTimeout(600_000 * Math.max(1, SCALE));
 
 /** `SEED=17 npm test -- test/consumer/event-consumer.seeds` runs one world again, and tells what happens in it. */
 const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
-const SEEDS = Math.ceil(20_000 * SCALE);
+const SEEDS = Math.ceil(10_000 * SCALE);
 
 const { stackTraceLimit } = Error;
 
