@@ -2,14 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DeadLetterNotFoundError } from '../store/errors.js';
 import type { Consumer } from '../subscription/consumer.js';
 import type { DeadLetter, DeadLetterBox } from '../subscription/dead-letter-box.js';
+import { TurnsByKey } from '../subscription/turns-by-key.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
 
 /** The events that durable handlers could not deal with, in all stores of the application. */
 @Injectable()
 export class DeadLetters {
-  /** The latest call for each letter that is being dealt with. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** Of each letter: what the first call has dealt with is not there any more for the second. */
+  readonly #turns = new TurnsByKey();
 
   constructor(
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
@@ -35,7 +36,7 @@ export class DeadLetters {
    * @throws {ValidationError} when the application has no such handler any more
    */
   async retry(id: string): Promise<void> {
-    await this.#inTurn(id, async () => {
+    await this.#turns.take(id, async () => {
       const { letter, consumer } = await this.#get(id);
       await consumer.retry(letter);
     });
@@ -48,7 +49,7 @@ export class DeadLetters {
    * @throws {ValidationError} when the application has no such handler any more
    */
   async discard(id: string): Promise<void> {
-    await this.#inTurn(id, async () => {
+    await this.#turns.take(id, async () => {
       const { letter, consumer } = await this.#get(id);
       await consumer.discard(letter);
     });
@@ -56,18 +57,6 @@ export class DeadLetters {
 
   #boxes(): DeadLetterBox[] {
     return this.registry.all().map((store) => this.subscriptions.deadLettersOf(store));
-  }
-
-  /** One call after the other for each letter: what the first has dealt with is not there any more for the second. */
-  async #inTurn(id: string, act: () => Promise<void>): Promise<void> {
-    const before = this.#turns.get(id) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(act);
-    this.#turns.set(id, turn);
-    try {
-      await turn;
-    } finally {
-      if (this.#turns.get(id) === turn) this.#turns.delete(id);
-    }
   }
 
   async #get(id: string): Promise<{ letter: DeadLetter; consumer: Consumer }> {

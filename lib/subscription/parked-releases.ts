@@ -3,6 +3,7 @@ import type { Subscription } from '../store/subscription.js';
 import type { DeadLetter, DeadLetterBox } from './dead-letter-box.js';
 import { Interrupted } from './event-attempts.js';
 import type { ParkedStreams } from './parked-streams.js';
+import { TurnsByKey } from './turns-by-key.js';
 
 /** How long after a dead letter has expired its parked stream may go on waiting. */
 const ORPHAN_CHECK_MS = 60_000;
@@ -26,8 +27,8 @@ export interface ReleasingConsumer {
 
 /** Lets parked streams go on, as soon as no dead letter keeps them waiting any more. */
 export class ParkedReleases {
-  /** The latest release of each stream that is being released. */
-  readonly #latest = new Map<string, Promise<void>>();
+  /** Of each stream. */
+  readonly #turns = new TurnsByKey();
   /** Tells that a dead letter was retried or discarded in another process. */
   #letterChanges: Subscription | undefined;
   #cancelCheck: (() => void) | undefined;
@@ -53,15 +54,8 @@ export class ParkedReleases {
   }
 
   /** Goes on with a parked stream, unless a dead letter keeps it waiting. One release of a stream follows the other. */
-  async release(streamId: string): Promise<void> {
-    const before = this.#latest.get(streamId);
-    const release = (before ?? Promise.resolve()).catch(() => undefined).then(() => this.#releaseNow(streamId));
-    this.#latest.set(streamId, release);
-    try {
-      await release;
-    } finally {
-      if (this.#latest.get(streamId) === release) this.#latest.delete(streamId);
-    }
+  release(streamId: string): Promise<void> {
+    return this.#turns.take(streamId, () => this.#releaseNow(streamId));
   }
 
   /**
