@@ -1,7 +1,7 @@
-import { messageOf, stackOf } from '../store/error-text.js';
 import { LeaseLostError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease } from '../store/storage-engine.js';
+import { LeaseTrouble } from './lease-trouble.js';
 
 /** How often a lease is asked for, or renewed, while it lasts. */
 const ASKS_PER_DURATION = 3;
@@ -47,15 +47,16 @@ export class LeaseKeeper {
   #cancelTimer: (() => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
   #wasAnswered = true;
-  /** Whether it was said that the engine does not answer. */
-  #wasReported = false;
+  readonly #trouble: LeaseTrouble;
 
   constructor(
     private readonly store: EventStore,
     private readonly name: string,
     private readonly durationMs: number,
     private readonly listener: LeaseListener,
-  ) {}
+  ) {
+    this.#trouble = new LeaseTrouble(store, `The lease of "${name}" could not be asked for, or given back`);
+  }
 
   /** Asks for the lease, and goes on asking until it has it. Resolves with the first answer. @throws what asking fails with */
   compete(): Promise<void> {
@@ -96,7 +97,7 @@ export class LeaseKeeper {
   }
 
   #askInBackground(): void {
-    this.#ask().catch((error: unknown) => this.#report(error));
+    this.#ask().catch((error: unknown) => this.#trouble.report(error));
   }
 
   async #askOnce(): Promise<void> {
@@ -108,7 +109,7 @@ export class LeaseKeeper {
     this.#wasAnswered = false;
     const lease = await this.store.acquireLease(this.name, this.durationMs);
     this.#wasAnswered = true;
-    this.#wasReported = false;
+    this.#trouble.end();
     await this.#accept(lease, askedAt + this.durationMs * RELIABLE_PART);
   }
 
@@ -179,19 +180,7 @@ export class LeaseKeeper {
     try {
       await this.store.releaseLease(lease);
     } catch (error) {
-      this.#report(error);
+      this.#trouble.report(error);
     }
-  }
-
-  /** Says once that the engine cannot be asked, until it answers again. */
-  #report(error: unknown): void {
-    if (this.#wasReported) return;
-    this.#wasReported = true;
-    const { name, logger, metricsCollector } = this.store;
-    logger.error(
-      `The lease of "${this.name}" could not be asked for, or given back: ${messageOf(error)}`,
-      stackOf(error),
-    );
-    metricsCollector.onBackgroundFailure?.({ store: name, operation: 'lease' });
   }
 }

@@ -1,6 +1,6 @@
-import { messageOf, stackOf } from '../store/error-text.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease } from '../store/storage-engine.js';
+import { LeaseTrouble } from './lease-trouble.js';
 
 const LOOKS_PER_DURATION = 3;
 
@@ -28,7 +28,7 @@ export class PartitionBalancer {
   #isMember = false;
   #looking: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
-  #isFailing = false;
+  readonly #trouble: LeaseTrouble;
 
   constructor(
     private readonly handler: string,
@@ -37,6 +37,7 @@ export class PartitionBalancer {
     private readonly partitions: readonly SharedPartition[],
   ) {
     this.#seatPrefix = `${handler}/member/`;
+    this.#trouble = new LeaseTrouble(store, `${handler} could not see who else runs it`);
   }
 
   /** Takes part. Resolves when the first share is known. @throws what asking the engine fails with; it asks again later */
@@ -57,15 +58,15 @@ export class PartitionBalancer {
     await this.#looking?.catch(() => undefined);
     const seat = this.#seat;
     this.#seat = undefined;
-    if (seat) await this.store.releaseLease(seat).catch((error: unknown) => this.#report(error));
+    if (seat) await this.store.releaseLease(seat).catch((error: unknown) => this.#trouble.report(error));
   }
 
   #schedule(): void {
     if (!this.#isMember) return;
     const look = async (): Promise<void> => {
       await this.#look().then(
-        () => (this.#isFailing = false),
-        (error: unknown) => this.#report(error),
+        () => this.#trouble.end(),
+        (error: unknown) => this.#trouble.report(error),
       );
       this.#schedule();
     };
@@ -116,15 +117,6 @@ export class PartitionBalancer {
       if (wanted.has(partition)) partition.stand();
       else void partition.withdraw();
     }
-  }
-
-  /** Says once that the engine cannot be asked, until it answers again. */
-  #report(error: unknown): void {
-    if (this.#isFailing) return;
-    this.#isFailing = true;
-    const { name, logger, metricsCollector } = this.store;
-    logger.error(`${this.handler} could not see who else runs it: ${messageOf(error)}`, stackOf(error));
-    metricsCollector.onBackgroundFailure?.({ store: name, operation: 'lease' });
   }
 }
 
