@@ -89,9 +89,9 @@ export class StreamEventExplorer {
       checkMembers(options, 'options', ['store', 'from', ...CONSUMER_OPTION_NAMES]);
       const checked = checkConsumerOptions(options);
       const from = options.from ?? (checked.durable === undefined ? undefined : START);
-      const { streamId } = checkTarget(target);
-      checkStart(from ?? START, checkTarget(target));
-      if (checked.partitions > 1 && streamId !== undefined)
+      const checkedTarget = checkTarget(target);
+      checkStart(from ?? START, checkedTarget);
+      if (checked.partitions > 1 && checkedTarget.streamId !== undefined)
         throw new ValidationError('partitions', 'one stream is not spread: leave it out, or give several streams.');
       const store = this.#storeOf(options.store, place, host);
       if (store && checked.transaction) checkTransactions(store);
