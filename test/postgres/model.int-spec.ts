@@ -1,13 +1,9 @@
-import { expect, it } from '@jest/globals';
+import { it } from '@jest/globals';
 import fc from 'fast-check';
-import { openEventStore } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
-import { ReferenceModel } from '../model/reference-model.js';
-import { ASKING_STEPS, BEGIN } from '../model/steps.js';
-import type { Real } from '../model/checks.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { followTheModel } from '../model/model-property.js';
+import { ASKING_STEPS } from '../model/steps.js';
 import { usePostgres } from '../support/postgres-stores.js';
-import { RecordingLogger } from '../support/recorders.js';
 import { SCALE } from '../support/scale.js';
 
 const { server } = usePostgres();
@@ -22,27 +18,9 @@ it(
       maxStreams: fc.constantFrom(0, 3),
     });
     const property = fc.asyncProperty(options, steps, async (options, steps) => {
-      const clock = new ManualClock(BEGIN);
-      const { retention: retentionDuration, maxEventsPerStream, maxStreams } = options;
       const schema = server().newSchema();
-      const store = await openEventStore({
-        retentionDuration,
-        maxEventsPerStream,
-        maxStreams,
-        clock,
-        logger: new RecordingLogger(),
-        engine: postgresEngine({ connectionString: server().url, schema }),
-      });
-      const model = new ReferenceModel(BEGIN, {
-        retention: retentionDuration,
-        maxEventsPerStream: maxEventsPerStream || Infinity,
-        maxStreams: maxStreams || Infinity,
-      });
-      const real: Real = { store, clock, subscriptions: [], appends: [], seenFrozen: new Set(), steps: 0 };
-      await fc.asyncModelRun(() => ({ model, real }), steps);
-      await store.close();
+      await followTheModel(postgresEngine({ connectionString: server().url, schema }), options, steps);
       await server().run(`DROP SCHEMA "${schema}" CASCADE`);
-      expect(clock.pendingTimers).toBe(0);
     });
     await fc.assert(property, { numRuns: 30 * SCALE });
   },
