@@ -179,6 +179,23 @@ describe('what a handler writes in its transactions is there once', () => {
     { concurrency: 2, partitions: 2 },
   ];
 
+  /** Another process goes on where the one that ends while it handles them has been. */
+  async function expectAllRowsAfterTheEndOf(
+    a: Instance,
+    cluster: Cluster,
+    parts: Partial<HandlerParts>,
+  ): Promise<void> {
+    await cluster.append(...EVENTS);
+    await until(() => !a.isAlive, 'the end of the process');
+
+    const b = await cluster.instance('b');
+    const consumer = await run(b, undefined, parts);
+    await cluster.clock.advance(LONG);
+    await consumer.settled();
+
+    expect([...cluster.memory.rows].sort()).toEqual([...EVENTS].sort());
+  }
+
   it.each(ways)('when the process ends after any commit: %p', async (parts) => {
     for (const number of COMMITS) {
       const cluster = await clusterThatAppends();
@@ -189,15 +206,7 @@ describe('what a handler writes in its transactions is there once', () => {
         return forever();
       });
       await run(a, undefined, parts);
-      await cluster.append(...EVENTS);
-      await until(() => !a.isAlive, 'the end of the process');
-
-      const b = await cluster.instance('b');
-      const consumer = await run(b, undefined, parts);
-      await cluster.clock.advance(LONG);
-      await consumer.settled();
-
-      expect([...cluster.memory.rows].sort()).toEqual([...EVENTS].sort());
+      await expectAllRowsAfterTheEndOf(a, cluster, parts);
     }
   });
 
@@ -212,15 +221,7 @@ describe('what a handler writes in its transactions is there once', () => {
         return forever();
       };
       await run(a, act, parts);
-      await cluster.append(...EVENTS);
-      await until(() => !a.isAlive, 'the end of the process');
-
-      const b = await cluster.instance('b');
-      const consumer = await run(b, undefined, parts);
-      await cluster.clock.advance(LONG);
-      await consumer.settled();
-
-      expect([...cluster.memory.rows].sort()).toEqual([...EVENTS].sort());
+      await expectAllRowsAfterTheEndOf(a, cluster, parts);
     }
   });
 
