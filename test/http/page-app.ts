@@ -20,7 +20,7 @@ export function launchChromium(): Promise<Browser> {
 
 /** Puts beside the page what the build puts there. */
 export async function preparePage(): Promise<void> {
-  const script = pathToFileURL(join(REPOSITORY, '.config/uplot.mjs')).href;
+  const script = pathToFileURL(join(REPOSITORY, 'scripts/uplot.mjs')).href;
   const { copyUplot } = (await import(script)) as { copyUplot: (folder: string) => void };
   copyUplot(join(REPOSITORY, 'lib/http/page/uplot'));
 }

@@ -106,7 +106,7 @@ describe('npm start', () => {
 
   // Builds the package and compiles the samples, if that was not done before.
   beforeAll(async () => {
-    started = await run('.config/start.mjs');
+    started = await run('scripts/start.mjs');
   }, 120_000);
 
   it('prints what the README of the sample shows, and ends by itself', () => {
@@ -265,7 +265,7 @@ describe('npm start -- 04-operations', () => {
 
   it('is what npm start runs in its folder', async () => {
     const environment = { INIT_CWD: join(REPOSITORY, 'sample/04-operations') };
-    const { code, stdout } = await runWith(environment, '.config/start.mjs', '--help');
+    const { code, stdout } = await runWith(environment, 'scripts/start.mjs', '--help');
 
     expect([code, stdout]).toEqual([0, expect.stringContaining('Usage: npm start -- 04-operations')]);
   }, 60_000);

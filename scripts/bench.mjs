@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 process.chdir(join(import.meta.dirname, '..'));
 
-run(process.execPath, ['.config/build.mjs', '--if-stale']);
+run(process.execPath, ['scripts/build.mjs', '--if-stale']);
 const args = process.argv.slice(2);
 if (!isInstalled()) npm(['ci']);
 if (measures('sqlite') && !existsSync('bench/node_modules/better-sqlite3/build')) {

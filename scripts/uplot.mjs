@@ -1,4 +1,4 @@
-// node .config/uplot.mjs <folder>: puts what the page of lib/http needs of uPlot into a folder.
+// node scripts/uplot.mjs <folder>: puts what the page of lib/http needs of uPlot into a folder.
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -16,7 +16,7 @@ if (!existsSync(join('sample', sample, 'src/main.ts'))) {
   process.exit(1);
 }
 
-run('.config/build.mjs', '--if-stale');
+run('scripts/build.mjs', '--if-stale');
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.sample.json');
 
 // The sample runs in this process, so that a signal reaches it once and its exit code is ours.
