@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 export default {
   testEnvironment: 'node',
   // Long enough for a busy machine; a test that waits for nothing says so by the name of what never came.
@@ -7,7 +9,8 @@ export default {
   // The smoke tests bring apps of their own, with their own packages: `npm run smoke`.
   modulePathIgnorePatterns: ['<rootDir>/test/smoke/'],
   setupFiles: ['reflect-metadata'],
-  maxWorkers: 2,
+  maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+  testSequencer: '<rootDir>/test/support/longest-first.mjs',
   // Nest 12 is ESM only, and Jest on Node 20 and 22 cannot require() such a package.
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {

@@ -9,14 +9,14 @@ import {
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
 import { microtasks } from '../support/collect.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { SeededSteps } from '../support/seeded-steps.js';
 
-jest.setTimeout(300_000 * Math.max(1, SCALE));
+jest.setTimeout(scaledTimeLimit(300_000));
 
 /** `SEED=17 npm test -- test/consumer/subscription.seeds` runs one world again, and tells what happens in it. */
 const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
-const SEEDS = Math.ceil(3_000 * SCALE);
+const SEEDS = scaled(3_000);
 const POLL_INTERVAL_MS = 1_000;
 
 beforeAll(() => {

@@ -3,7 +3,7 @@ import type { CanActivate } from '@nestjs/common';
 import fc from 'fast-check';
 import { numbered } from '../support/events.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { preparePage } from './page-app.js';
 
@@ -227,7 +227,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     const query = fc.array(fc.tuple(name, value), { maxLength: 4 });
     const paths = ['/events', '/streams', '/streams/orders/events', '/streams/orders', '/stats', '/dead-letters'];
 
-    for (const pairs of fc.sample(query, { numRuns: 500 * SCALE, seed: 4_711 })) {
+    for (const pairs of fc.sample(query, { numRuns: scaled(500), seed: 4_711 })) {
       const text = pairs.map(([key, text]) => `${key}=${asSent(text)}`);
       const path = `${paths[pairs.length % paths.length]}?${text.join('&')}`;
       const { status, json } = await get(path);

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { numbered } from '../support/events.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { SseClient } from './sse-client.js';
 
@@ -15,7 +15,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const CLIENTS = 1_000;
 const STALLED = 50;
 /** What the readers get, each. */
-const EVENTS = 300 * SCALE;
+const EVENTS = scaled(300, 300);
 /** What the stalled ones would get, each: more than the buffers of two sockets of the system hold. */
 const BIG_EVENTS = 60;
 const BIG = 'x'.repeat(100_000);
@@ -50,7 +50,7 @@ afterEach(() => {
 });
 
 // Most of the time goes to the other end, which is in this process too.
-jest.setTimeout(120_000 * SCALE);
+jest.setTimeout(scaledTimeLimit(120_000));
 
 describe.each(ADAPTERS)('on %s', (adapter) => {
   it(`serves ${CLIENTS} live clients, ${STALLED} of which take nothing, in bounded memory and without a loss`, async () => {

@@ -8,7 +8,7 @@ import { dataOf, numbered } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 import { anyName, anyText } from '../support/texts.js';
 
 // A page of a stream holds 1 024 positions, a chunk of the log 4 096 events: the places around their ends are the edges.
@@ -162,7 +162,7 @@ describe('texts', () => {
         });
         await store.close();
       }),
-      { numRuns: 60 * SCALE },
+      { numRuns: scaled(60) },
     );
   });
 });
@@ -200,7 +200,7 @@ describe('the events kept ready for readers', () => {
         for (const bytes of [0, 1, 50_000, 64 * 1_024 * 1_024]) answers.push(await run(steps, bytes));
         expect(new Set(answers).size).toBe(1);
       }),
-      { numRuns: 100 * SCALE },
+      { numRuns: scaled(100) },
     );
   });
 });

@@ -1,6 +1,6 @@
 import { it } from '@jest/globals';
 import fc from 'fast-check';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { storeDoesWhatTheModelDoes } from './model-property.js';
 
 it(
@@ -8,8 +8,8 @@ it(
   async () => {
     await fc.assert(
       storeDoesWhatTheModelDoes(() => undefined),
-      { numRuns: 3_000 * SCALE },
+      { numRuns: scaled(3_000) },
     );
   },
-  120_000 * SCALE,
+  scaledTimeLimit(120_000),
 );

@@ -3,7 +3,7 @@ import { createEvent, type EventStore, NO_STREAM, STREAM_EXISTS } from 'nestjs-s
 import { dataOf, numbered } from '../support/events.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 
 const { server, openStore } = usePostgres();
 
@@ -97,7 +97,7 @@ describe('several instances on one log', () => {
   it('have one winner for each revision', async () => {
     const schema = server().newSchema();
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore({ schema }, { maxEventsPerStream: 0 })));
-    const rounds = 25 * SCALE;
+    const rounds = scaled(25);
     for (let revision = 0; revision < rounds; revision++) {
       const outcomes = await Promise.allSettled(
         stores.map((store, writer) =>

@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.js';
 import { type LogAppend, type StreamOperation, whatIsNotLinear, whatIsOutOfOrder } from '../support/linearizability.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 
 const { server, openStore } = usePostgres();
 
@@ -40,7 +40,7 @@ async function race(
 ): Promise<void> {
   const random = new Random(seed);
   let revision = 0;
-  for (let round = 0; round < 40 * SCALE || !mayEnd(); round++) {
+  for (let round = 0; round < scaled(40) || !mayEnd(); round++) {
     const batch = Array.from({ length: 1 + random.below(3) }, () => createEvent('counted', seed));
     const expected = revision;
     const begun = now();
@@ -82,8 +82,8 @@ describe('eight writers on one stream', () => {
 
     expect(whatIsNotLinear(operations)).toBeUndefined();
     const kept = operations.filter(({ kind }) => kind === 'append').length;
-    expect(kept).toBeGreaterThan(40 * SCALE);
-    expect(operations.length - kept).toBeGreaterThan(40 * SCALE);
+    expect(kept).toBeGreaterThan(scaled(40));
+    expect(operations.length - kept).toBeGreaterThan(scaled(40));
   });
 
   it('have one winner each time when connections are cut, and whoever got no answer asks again', async () => {
@@ -102,7 +102,7 @@ describe('eight writers on one stream', () => {
     };
 
     const cutting = cut();
-    await racing(() => state.cut >= 5 * SCALE).finally(() => (state.isOver = true));
+    await racing(() => state.cut >= scaled(5)).finally(() => (state.isOver = true));
     await cutting;
 
     expect(whatIsNotLinear(operations)).toBeUndefined();
@@ -136,7 +136,7 @@ describe('writers of different streams', () => {
 
     await Promise.all(
       Array.from({ length: 8 }, async (_, writer) => {
-        for (let round = 0; round < 40 * SCALE; round++) {
+        for (let round = 0; round < scaled(40); round++) {
           const begun = now();
           const batch = numbered(1, 1 + (round % 3));
           const { globalPosition: last, count } = await stores[writer % 4].append(`s-${writer}`, batch);
@@ -176,7 +176,7 @@ describe('appends in transactions that stay open, and may be undone', () => {
       const random = new Random(writer);
       const client = new pg.Client(server().url);
       await client.connect();
-      for (let round = 0; round < 25 * SCALE; round++) {
+      for (let round = 0; round < scaled(25); round++) {
         await client.query('BEGIN');
         const event = { id: undefined, type: 't', data: '1', metadata: '', timestamp: undefined };
         const streamId = `s-${random.below(4)}`;
@@ -196,7 +196,7 @@ describe('appends in transactions that stay open, and may be undone', () => {
       await client.end();
     };
     const write = async (): Promise<void> => {
-      for (let round = 0; round < 25 * SCALE; round++) {
+      for (let round = 0; round < scaled(25); round++) {
         await store.append(`s-${round % 4}`, numbered(1, 2));
         total.kept += 2;
       }

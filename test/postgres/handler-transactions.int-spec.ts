@@ -19,10 +19,10 @@ import { rejectionOf } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { eventOf, HandlingWorld, ordersOf, upTo } from './fixtures/handling-world.js';
 
-const KILLS = Math.ceil(10 * SCALE);
+const KILLS = scaled(10);
 const STREAMS = 10;
 
 const { server, openStore } = usePostgres();
@@ -257,7 +257,7 @@ describe('the rows of a handler with transactions are there once', () => {
       expect(handled.map(eventOf).sort()).toEqual([...new Set(handled.map(eventOf))].sort());
       expect(ordersOf(handled)).toEqual(Array.from({ length: STREAMS }, () => upTo(rounds)));
     },
-    180_000 * SCALE,
+    scaledTimeLimit(180_000),
   );
 
   it('when a process that was stopped goes on after another has taken over', async () => {

@@ -4,9 +4,9 @@ import { compiledApp, startChild } from '../support/child-app.js';
 import { numbered } from '../support/events.js';
 import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 
-const KILLS = 100 * SCALE;
+const KILLS = scaled(100);
 const WRITERS = 4;
 const EVENTS_OF_BATCH = 3;
 
@@ -50,7 +50,7 @@ it(
     expect(events).toHaveLength(batches.size * EVENTS_OF_BATCH);
     expect(acknowledged.length).toBeGreaterThan(KILLS);
   },
-  180_000 * SCALE,
+  scaledTimeLimit(180_000),
 );
 
 it('keeps nobody waiting who appends while another instance is stopped in the middle of its work', async () => {
@@ -58,7 +58,7 @@ it('keeps nobody waiting who appends while another instance is stopped in the mi
   const store = await openStore({ schema }, { maxEventsPerStream: 0 });
   const child = startChild(app, server().url, schema, 'stopped');
   const random = new Random(7);
-  const rounds = 20 * SCALE;
+  const rounds = scaled(20);
   for (let round = 0, kept = 0; round < rounds; round++) {
     kept = (await child.said(/^kept/, kept + 1 + random.below(30))).length;
     child.kill('SIGSTOP');

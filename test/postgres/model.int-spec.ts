@@ -4,7 +4,7 @@ import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { followTheModel } from '../model/model-property.js';
 import { ASKING_STEPS } from '../model/steps.js';
 import { usePostgres } from '../support/postgres-stores.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 const { server } = usePostgres();
 
@@ -22,7 +22,7 @@ it(
       await followTheModel(postgresEngine({ connectionString: server().url, schema }), options, steps);
       await server().run(`DROP SCHEMA "${schema}" CASCADE`);
     });
-    await fc.assert(property, { numRuns: 30 * SCALE });
+    await fc.assert(property, { numRuns: scaled(30) });
   },
-  120_000 * SCALE,
+  scaledTimeLimit(120_000),
 );

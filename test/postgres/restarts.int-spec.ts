@@ -3,9 +3,9 @@ import { createEvent, type EventStore, START, StorageUnavailableError } from 'ne
 import { collect } from '../support/collect.js';
 import { eventually } from '../support/eventually.js';
 import { usePostgres } from '../support/postgres-stores.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 
-const RESTARTS = 20 * SCALE;
+const RESTARTS = scaled(20, 4);
 const WRITERS = 8;
 
 // As a server is when nobody has changed its settings: every commit waits for the disk.
@@ -60,5 +60,5 @@ restartable(
     expect(reader.items.map(({ globalPosition }) => globalPosition)).toEqual(events.map((_, index) => index + 1));
     expect(progress.unknown).toBeGreaterThan(0);
   },
-  120_000 * SCALE,
+  scaledTimeLimit(120_000),
 );

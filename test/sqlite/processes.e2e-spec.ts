@@ -5,10 +5,10 @@ import { type ChildApp, compiledApp, startChild } from '../support/child-app.js'
 import { type StreamOperation, whatIsNotLinear } from '../support/linearizability.js';
 import { Random } from '../support/random.js';
 import { RecordingLogger } from '../support/recorders.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { engineOn, newFile } from './sqlite-files.js';
 
-const KILLS = 100 * SCALE;
+const KILLS = scaled(100);
 
 let app: string;
 
@@ -103,7 +103,7 @@ describe('a process that is killed', () => {
       expect(wrongs(all)).toEqual([]);
       expect(gaps(all)).toEqual([]);
     },
-    240_000 * SCALE,
+    scaledTimeLimit(240_000),
   );
 });
 
@@ -137,7 +137,7 @@ describe('several processes on one file', () => {
 
   it('have one winner for each revision of a stream, in an order that fits what each of them saw', async () => {
     const file = newFile();
-    const length = 100 * SCALE;
+    const length = scaled(100);
     const children = Array.from({ length: 8 }, (_, n) => startChild(app, file, 'race', `racer-${n}`, String(length)));
     await Promise.all(children.map((child) => child.said('done')));
 

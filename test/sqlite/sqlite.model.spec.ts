@@ -1,7 +1,7 @@
 import { it } from '@jest/globals';
 import fc from 'fast-check';
 import { storeDoesWhatTheModelDoes } from '../model/model-property.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { engineOn, newFile } from './sqlite-files.js';
 
 it(
@@ -9,8 +9,8 @@ it(
   async () => {
     await fc.assert(
       storeDoesWhatTheModelDoes(() => engineOn(newFile(), { synchronous: 'NORMAL' })),
-      { numRuns: 150 * SCALE },
+      { numRuns: scaled(150) },
     );
   },
-  120_000 * SCALE,
+  scaledTimeLimit(120_000),
 );

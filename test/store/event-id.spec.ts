@@ -3,7 +3,7 @@ import { createEventId } from 'nestjs-stream-store';
 import { EventIdSequence } from '../../lib/store/event-id.js';
 import { numbered } from '../support/events.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const NOW = Date.UTC(2024, 0, 1);
@@ -55,7 +55,7 @@ describe('a sequence of ids', () => {
 
   it.each([[0], [1], [2]])('never gives two positions the same id (seed %i)', (which) => {
     const sequence = new EventIdSequence(seeds[which]);
-    const count = 100_000 * SCALE;
+    const count = scaled(100_000);
     const ids = new Set<string>();
     for (let position = 1; position <= count; position++) ids.add(sequence.idOf(position, NOW));
 

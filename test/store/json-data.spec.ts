@@ -4,7 +4,7 @@ import { type JsonValue, ValidationError } from 'nestjs-stream-store';
 import { eventCount } from '../support/events.js';
 import { keep } from '../support/kept-data.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 import { anyText } from '../support/texts.js';
 
 describe('whatever is appended', () => {
@@ -15,7 +15,7 @@ describe('whatever is appended', () => {
       fc.asyncProperty(fc.jsonValue({ maxDepth: 6 }), async (value) => {
         expect(await keep(value, store)).toEqual(value);
       }),
-      { numRuns: 500 * SCALE },
+      { numRuns: scaled(500) },
     );
   });
 
@@ -50,7 +50,7 @@ describe('whatever is appended', () => {
           expect(JSON.stringify(outcome.kept)).toBe(JSON.stringify(value ?? null));
         }
       }),
-      { numRuns: 1_000 * SCALE },
+      { numRuns: scaled(1_000) },
     );
   });
 
@@ -64,7 +64,7 @@ describe('whatever is appended', () => {
         const [event] = await store.readStream('s', revision - 1);
         expect(JSON.stringify(event.metadata)).toBe(JSON.stringify(metadata));
       }),
-      { numRuns: 200 * SCALE },
+      { numRuns: scaled(200) },
     );
   });
 

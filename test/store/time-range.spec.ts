@@ -3,7 +3,7 @@ import { type EventStore, type NewEvent, type ReadTimeRangeOptions, type Recorde
 import { dataOf, take } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { SCALE } from '../support/scale.js';
+import { scaled } from '../support/scale.js';
 
 const day = (n: number): string => `2024-01-${String(n).padStart(2, '0')}T00:00:00Z`;
 
@@ -146,7 +146,7 @@ describe('readTimeRange', () => {
 });
 
 describe('a time range over many chunks of 4 096 events', () => {
-  const COUNT = 9_000 * SCALE;
+  const COUNT = scaled(9_000, 9_000);
 
   it.each(Object.entries(SHAPES))('is what looking at everything gives, for events that came %s', async (_, shape) => {
     const times = shape(COUNT);

@@ -14,13 +14,13 @@ import { dataOf, numbered } from '../support/events.js';
 import { settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { Random } from '../support/random.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 // An unhandled rejection fails the test during which it is found.
 afterEach(settled);
 
 // Much is done here, and more with SCALE.
-jest.setTimeout(60_000 * SCALE);
+jest.setTimeout(scaledTimeLimit(60_000));
 
 /** The two ways in which a subscription runs its loop. */
 const WAYS: readonly (readonly [way: string, read: (subscription: Subscription) => Collected<RecordedEvent>])[] = [
@@ -87,7 +87,7 @@ describe.each(ENGINES_AND_WAYS)('history, then live events, on %s, for %s', (_ki
 it.each(ENGINES)(
   'every reader gets a suffix of the log, whatever pauses readers and writers make, on %s',
   async (_kind, createEngine) => {
-    for (let seed = 1; seed <= 60 * SCALE; seed++) await compareWithLog(seed, createEngine());
+    for (let seed = 1; seed <= scaled(60); seed++) await compareWithLog(seed, createEngine());
   },
 );
 

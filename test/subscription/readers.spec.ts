@@ -6,12 +6,12 @@ import { dataOf, numbered } from '../support/events.js';
 import { settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { Random } from '../support/random.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 afterEach(settled);
 
 // Much is done here, and more with SCALE.
-jest.setTimeout(60_000 * SCALE);
+jest.setTimeout(scaledTimeLimit(60_000));
 
 type Result = IteratorResult<RecordedEvent, unknown>;
 
@@ -109,7 +109,7 @@ describe.each(ENGINES)('who reads a subscription on %s', (_kind, createEngine) =
 
   it('mixing all ways at random loses and doubles nothing', async () => {
     const store = await openTestStore({ engine: createEngine() });
-    for (let seed = 1; seed <= 8 * SCALE; seed++) {
+    for (let seed = 1; seed <= scaled(8); seed++) {
       const random = new Random(seed);
       const streamId = `orders-${seed}`;
       const subscription = store.subscribe({ stream: streamId }, START, { batchSize: 1 + random.below(5) });

@@ -17,12 +17,12 @@ import { ManualClock, settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { Random } from '../support/random.js';
 import { RecordingLogger } from '../support/recorders.js';
-import { SCALE } from '../support/scale.js';
+import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 afterEach(settled);
 
 // Much is done here, and more with SCALE.
-jest.setTimeout(60_000 * SCALE);
+jest.setTimeout(scaledTimeLimit(60_000));
 
 interface Setup {
   readonly store: EventStore;
@@ -211,7 +211,7 @@ describe.each(ENGINES)('retention and a subscription on %s', (_kind, createEngin
   });
 
   it('every event is either handed out or lies in a gap, whatever the pauses are', async () => {
-    for (let seed = 1; seed <= 10 * SCALE; seed++) {
+    for (let seed = 1; seed <= scaled(10); seed++) {
       const random = new Random(seed);
       const { store, clock } = await openForgetful(createEngine());
       const subscribers = ['orders', { all: true } as const].map((target) => {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { SCALE } from './scale.js';
+import { scaled, scaledTimeLimit } from './scale.js';
 
 /** Something that runs in an order of its own for each seed, and fails when a promise is not kept. */
 export interface SeededWorld {
@@ -18,11 +18,22 @@ export interface SeededWorlds {
   readonly create: (seed: number, trace?: (line: string) => void) => SeededWorld;
 }
 
+/** Which of so many files run beside each other: the seeds are dealt out among them. */
+export interface Shard {
+  /** From 1. */
+  readonly number: number;
+  readonly of: number;
+}
+
 /** A test of many worlds. `SEED=17 npm test -- <file>` runs one of them again, and tells what happens in it. */
-export function itHoldsInEveryWorld(promise: string, { count, oneIn, create }: SeededWorlds): void {
-  jest.setTimeout(600_000 * Math.max(1, SCALE));
+export function itHoldsInEveryWorld(
+  promise: string,
+  { count, oneIn, create }: SeededWorlds,
+  shard: Shard = { number: 1, of: 1 },
+): void {
+  jest.setTimeout(scaledTimeLimit(600_000));
   const onlySeed = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
-  const seeds = Math.ceil(count * SCALE);
+  const seeds = scaled(count / shard.of);
   const { stackTraceLimit } = Error;
 
   beforeAll(() => {
@@ -51,8 +62,8 @@ export function itHoldsInEveryWorld(promise: string, { count, oneIn, create }: S
     if (onlySeed !== undefined) return void (await statsOf(onlySeed, (line) => void process.stdout.write(`${line}\n`)));
 
     const worldsWith: Record<string, number> = {};
-    for (let seed = 1; seed <= seeds; seed++) {
-      const stats = await statsOf(seed);
+    for (let index = 0; index < seeds; index++) {
+      const stats = await statsOf(index * shard.of + shard.number);
       for (const [what, times] of Object.entries(stats)) worldsWith[what] = (worldsWith[what] ?? 0) + Number(times > 0);
     }
 

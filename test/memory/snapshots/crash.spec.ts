@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Random } from '../../support/random.js';
-import { SCALE } from '../../support/scale.js';
+import { scaled } from '../../support/scale.js';
 import { found, type Life, live } from './lives.js';
 import { SimulatedDisk } from './simulated-disk.js';
 
@@ -29,7 +29,7 @@ async function momentsOf(disk: SimulatedDisk, random: Random, perCall: number, b
 describe('a power loss', () => {
   it('between any two disk calls leaves the state before or the new one, whole', async () => {
     const random = new Random(1);
-    const moments = await momentsOf(new SimulatedDisk(), random, 10 * SCALE, await found(new SimulatedDisk()));
+    const moments = await momentsOf(new SimulatedDisk(), random, scaled(10), await found(new SimulatedDisk()));
 
     const seen = new Set<number>();
     for (const { where, left, states } of moments) {
@@ -42,7 +42,7 @@ describe('a power loss', () => {
   });
 
   it('after power loss after power loss leaves the state before or the new one, whole', async () => {
-    for (let seed = 1; seed <= 20 * SCALE; seed++) {
+    for (let seed = 1; seed <= scaled(20); seed++) {
       const random = new Random(seed);
       let disk = new SimulatedDisk();
       let state = await found(new SimulatedDisk());
@@ -56,7 +56,7 @@ describe('a power loss', () => {
   });
 
   it('after a snapshot was acknowledged never loses it', async () => {
-    for (let seed = 1; seed <= 50 * SCALE; seed++) {
+    for (let seed = 1; seed <= scaled(50); seed++) {
       const disk = new SimulatedDisk();
       const life: Life = { states: [await found(new SimulatedDisk())], acknowledged: 0 };
       await live(disk, life);

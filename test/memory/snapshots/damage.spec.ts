@@ -7,7 +7,7 @@ import { readSnapshot } from '../../../lib/memory/snapshots/snapshot-reader.js';
 import { numbered, rejectionOf } from '../../support/events.js';
 import { Random } from '../../support/random.js';
 import { RecordingCollector, RecordingLogger } from '../../support/recorders.js';
-import { SCALE } from '../../support/scale.js';
+import { SCALE, scaled } from '../../support/scale.js';
 import { SimulatedDisk } from './simulated-disk.js';
 import { DIRECTORY, openOn, snapshotFile, visible } from './stores-on-disk.js';
 
@@ -105,7 +105,7 @@ describe.each(COMPRESSIONS)('a snapshot (compression: %s)', (compression) => {
     const { disk } = await twoSnapshots(compression);
     const content = disk.content(snapshotFile(2));
     const random = new Random(7);
-    for (let run = 0; run < 2_000 * SCALE; run++) {
+    for (let run = 0; run < scaled(2_000); run++) {
       const changed = Buffer.from(content);
       const from = random.below(content.length);
       for (let at = from; at < Math.min(content.length, from + 1 + random.below(64)); at++)
@@ -201,7 +201,7 @@ describe('a snapshot that somebody wrote with checksums that fit', () => {
     const content = disk.content(snapshotFile(2));
     const random = new Random(11);
     const codes = new Set<unknown>();
-    for (let run = 0; run < 3_000 * SCALE; run++) codes.add(await codeOfReading(forged(content, random)));
+    for (let run = 0; run < scaled(3_000); run++) codes.add(await codeOfReading(forged(content, random)));
 
     expect([...codes].sort()).toEqual(['SNAPSHOT_CORRUPTED', 'intact']);
   });

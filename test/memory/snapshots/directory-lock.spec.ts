@@ -6,7 +6,7 @@ import { withClearErrors } from '../../../lib/memory/snapshots/disk-errors.js';
 import { numbered, rejectionOf } from '../../support/events.js';
 import { Random } from '../../support/random.js';
 import { RecordingLogger } from '../../support/recorders.js';
-import { SCALE } from '../../support/scale.js';
+import { scaled } from '../../support/scale.js';
 import { SimulatedDisk } from './simulated-disk.js';
 import { DIRECTORY, lockFile, openOn, SimulatedProcesses } from './stores-on-disk.js';
 
@@ -145,7 +145,7 @@ describe('many processes that want one directory', () => {
   it.each(['it is free', 'a process that has ended had it', 'it was never used'])(
     'at once, when %s: exactly one gets it',
     async (before) => {
-      for (let seed = 1; seed <= 150 * SCALE; seed++) {
+      for (let seed = 1; seed <= scaled(150); seed++) {
         const random = new Random(seed);
         const disk = new SimulatedDisk();
         const processes = new SimulatedProcesses();
@@ -180,7 +180,7 @@ describe('many processes that want one directory', () => {
 
   it('again and again, closing it or ending without: never two have it', async () => {
     let turns = 0;
-    for (let seed = 1; seed <= 150 * SCALE; seed++) {
+    for (let seed = 1; seed <= scaled(150); seed++) {
       const random = new Random(seed);
       const disk = new SimulatedDisk();
       const processes = new SimulatedProcesses();
@@ -225,6 +225,6 @@ describe('many processes that want one directory', () => {
       const last = await DirectoryLock.acquire(withClearErrors(disk), DIRECTORY, processes.start(), 'last');
       await last.release();
     }
-    expect(turns).toBeGreaterThan(500);
+    expect(turns).toBeGreaterThan(scaled(500));
   });
 });

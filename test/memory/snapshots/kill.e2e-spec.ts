@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { compiledApp, startChild } from '../../support/child-app.js';
 import { Random } from '../../support/random.js';
-import { SCALE } from '../../support/scale.js';
+import { scaled } from '../../support/scale.js';
 
-const KILLS = 4 * SCALE;
+const KILLS = scaled(4);
 
 let app: string;
 let folder: string;

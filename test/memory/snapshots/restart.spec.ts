@@ -5,7 +5,7 @@ import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
 import { dataOf, numbered, rejectionOf } from '../../support/events.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
-import { SCALE } from '../../support/scale.js';
+import { scaled } from '../../support/scale.js';
 import { MINUTE } from '../../support/store-with.js';
 import { anyName, anyText } from '../../support/texts.js';
 import { SimulatedDisk } from './simulated-disk.js';
@@ -91,7 +91,7 @@ describe('a store that is closed and opened again', () => {
         }
         await store.close();
       }),
-      { numRuns: 50 * SCALE },
+      { numRuns: scaled(50) },
     );
   });
 

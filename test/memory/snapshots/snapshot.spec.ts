@@ -4,7 +4,7 @@ import { numbered, rejectionOf } from '../../support/events.js';
 import { ManualClock, settled } from '../../support/manual-clock.js';
 import { Random } from '../../support/random.js';
 import { RecordingCollector, RecordingLogger } from '../../support/recorders.js';
-import { SCALE } from '../../support/scale.js';
+import { scaled } from '../../support/scale.js';
 import { MINUTE } from '../../support/store-with.js';
 import { SimulatedDisk, systemError } from './simulated-disk.js';
 import { DIRECTORY, openOn, snapshotFile, visible } from './stores-on-disk.js';
@@ -35,7 +35,7 @@ describe('snapshot()', () => {
   });
 
   it('keeps what there is at the call, whatever is appended and removed while it writes', async () => {
-    for (let seed = 1; seed <= 8 * SCALE; seed++) {
+    for (let seed = 1; seed <= scaled(8); seed++) {
       const random = new Random(seed);
       const clock = new ManualClock();
       const disk = new SimulatedDisk();

@@ -1,0 +1,3 @@
+import { itHoldsInConsumerWorlds } from './event-consumer.seeds.js';
+
+itHoldsInConsumerWorlds(3);

@@ -1,0 +1,3 @@
+import { itHoldsInLeaseWorlds } from './leases.seeds.js';
+
+itHoldsInLeaseWorlds(1);
