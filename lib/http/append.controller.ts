@@ -1,5 +1,8 @@
 import { Inject, Post, Req, Res } from '@nestjs/common';
-import { EventStore } from '../store/event-store.js';
+import { WrongExpectedRevisionError } from '../store/errors.js';
+import type { NewEvent } from '../store/event.js';
+import { EventStore, type AppendResult } from '../store/event-store.js';
+import type { ExpectedRevision } from '../store/expected-revision.js';
 import { isPromise } from '../store/maybe-promise.js';
 import { eventsOf, expectedRevisionOf } from './append-request.js';
 import { refuseCrossSite } from './cross-site.js';
@@ -8,7 +11,8 @@ import type { CheckedHttpOptions } from './event-store-http-options.js';
 import { answer, JSON_TYPE, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { refuseQuery } from './query.js';
-import { accessOf, checkCanWrite } from './stream-access.js';
+import { ConcealedError } from './problem-details.js';
+import { accessOf, checkCanWrite, type StreamAccess } from './stream-access.js';
 
 /** Appends events. */
 export class AppendController {
@@ -22,13 +26,29 @@ export class AppendController {
     refuseCrossSite(request, this.options.allowedOrigins);
     refuseQuery(request);
     const { streamId } = request.params;
-    const access = accessOf(request, this.options.access);
-    checkCanWrite(isPromise(access) ? await access : access, streamId);
+    const asked = accessOf(request, this.options.access);
+    const access = isPromise(asked) ? await asked : asked;
+    checkCanWrite(access, streamId);
     const expectedRevision = expectedRevisionOf(request);
-    const asked = eventsOf(request, this.options);
-    const events = isPromise(asked) ? await asked : asked;
-    const result = await this.store.append(streamId, events, { expectedRevision });
+    const body = eventsOf(request, this.options);
+    const events = isPromise(body) ? await body : body;
+    const result = await this.#append(access, streamId, events, expectedRevision);
     const headers = { 'content-type': JSON_TYPE, etag: etagOf(result.revision) };
     answer(response, result.count > 0 ? 201 : 200, headers, JSON.stringify(result));
+  }
+
+  async #append(
+    access: StreamAccess,
+    streamId: string,
+    events: NewEvent | NewEvent[],
+    expectedRevision: ExpectedRevision,
+  ): Promise<AppendResult> {
+    try {
+      return await this.store.append(streamId, events, { expectedRevision });
+    } catch (error) {
+      if (!(error instanceof WrongExpectedRevisionError) || access.canRead(streamId)) throw error;
+      // How far a stream has come is for those who may read it.
+      throw new ConcealedError(error.code, 'The stream is not at the revision that was expected.', error);
+    }
   }
 }

@@ -1,14 +1,15 @@
 import { Inject, Injectable, ServiceUnavailableException, type BeforeApplicationShutdown } from '@nestjs/common';
+import { EventsExpiredError, ValidationError } from '../store/errors.js';
 import type { RecordedEvent } from '../store/event.js';
 import { toCloudEvent } from './cloud-events.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
-import { writePage, type EventReading } from './event-page.js';
-import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { writePage, type EventReading, type Visibility } from './event-page.js';
+import { answerJson, signalOfClient, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS } from './http.tokens.js';
 import { CLOUD_EVENT_BATCH_MEDIA, NDJSON_MEDIA } from './media-types.js';
 import { answerWithLines } from './ndjson.js';
+import { ConcealedError } from './problem-details.js';
 import type { Query } from './query.js';
-import { ValidationError } from '../store/errors.js';
 
 const DEFAULT_PAGE_SIZE = 100;
 
@@ -18,8 +19,7 @@ export interface EventRequest {
   readonly query: Query;
   readonly reading: EventReading;
   readonly media: string;
-  /** Whether this request may not see an event. */
-  readonly isHidden: (event: RecordedEvent) => boolean;
+  readonly isVisible: Visibility;
   /** What stands before the events of a JSON page: `"revision":7,` */
   readonly members?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -38,8 +38,14 @@ export class EventAnswers implements BeforeApplicationShutdown {
   }
 
   async answer(response: HttpResponse, events: EventRequest): Promise<void> {
-    if (events.media === NDJSON_MEDIA) await this.#answerWithLines(response, events);
-    else await this.#answerWithPage(response, events);
+    try {
+      if (events.media === NDJSON_MEDIA) await this.#answerWithLines(response, events);
+      else await this.#answerWithPage(response, events);
+    } catch (error) {
+      if (!events.isVisible || !(error instanceof EventsExpiredError)) throw error;
+      // The event that is gone may be one that was hidden.
+      throw new ConcealedError(error.code, 'Retention removed events while they were read: begin later.', error);
+    }
   }
 
   /** How many streams or events a page is to have. @throws {ValidationError} */
@@ -51,25 +57,33 @@ export class EventAnswers implements BeforeApplicationShutdown {
   }
 
   async #answerWithPage(response: HttpResponse, events: EventRequest): Promise<void> {
-    const { query, reading, media, isHidden, members = '', headers } = events;
-    const page = await reading.page(this.pageSizeOf(query));
+    const { query, reading, media, isVisible, members = '', headers } = events;
+    const bounds = { events: this.pageSizeOf(query), bytes: this.options.maxPageBytes };
     const asCloudEvents = media === CLOUD_EVENT_BATCH_MEDIA;
     const write = (event: RecordedEvent): string => JSON.stringify(asCloudEvents ? toCloudEvent(event) : event);
-    const { texts, next } = writePage(reading, page, this.options.maxPageBytes, isHidden, write);
+    const { texts, next } = await writePage(reading, bounds, isVisible, write, signalOfClient(response));
     const link = next && query.with(next);
-    const list = `[${texts.join(',')}]`;
-    answerJson(response, asCloudEvents ? list : `{${members}"events":${list},"next":${JSON.stringify(link ?? null)}}`, {
+    const [begin, end] = asCloudEvents
+      ? ['[', ']']
+      : [`{${members}"events":[`, `],"next":${JSON.stringify(link ?? null)}}`];
+    answerJson(response, joined(begin, texts, end), {
       ...(link !== undefined && { link: `<${link}>; rel="next"` }),
       ...(asCloudEvents && { 'content-type': `${CLOUD_EVENT_BATCH_MEDIA}; charset=utf-8` }),
       ...headers,
     });
   }
 
-  async #answerWithLines(response: HttpResponse, { query, reading, isHidden }: EventRequest): Promise<void> {
+  async #answerWithLines(response: HttpResponse, { query, reading, isVisible }: EventRequest): Promise<void> {
     const { signal } = this.#shutdown;
     if (signal.aborted) throw new ServiceUnavailableException('The application is about to end: come again.');
     const limit = query.number('limit') ?? Infinity;
     if (limit < 1) throw new ValidationError('limit', `${limit} is out of range: give a number from 1.`);
-    await answerWithLines(response, reading.batches(limit, signal), isHidden, signal);
+    await answerWithLines(response, reading.batches({ first: limit, signal }), limit, isVisible, signal);
   }
+}
+
+function joined(begin: string, texts: readonly Buffer[], end: string): Buffer {
+  const comma = Buffer.from(',');
+  const parts = texts.flatMap((text, index) => (index === 0 ? [text] : [comma, text]));
+  return Buffer.concat([Buffer.from(begin), ...parts, Buffer.from(end)]);
 }

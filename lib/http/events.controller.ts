@@ -42,7 +42,7 @@ export class EventsController {
     if (!isLive) {
       return this.answers.answer(response, {
         ...{ request, query, media, reading: this.#readingOf(query, filter) },
-        isHidden: ({ streamId }) => !(isVisible?.(streamId) ?? true),
+        isVisible,
       });
     }
     this.live.checkRoom();

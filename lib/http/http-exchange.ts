@@ -58,7 +58,7 @@ export function answer(response: HttpResponse, status: number, headers: Headers,
 }
 
 /** Answers a request for something with JSON. @param headers besides the usual ones, or instead of them */
-export function answerJson(response: HttpResponse, json: string, headers?: Headers): void {
+export function answerJson(response: HttpResponse, json: string | Buffer, headers?: Headers): void {
   answer(response, 200, { ...SAFE_HEADERS, 'content-type': JSON_TYPE, ...headers }, json);
 }
 
@@ -79,6 +79,15 @@ export function beginAnswer(response: HttpResponse, headers: Headers): ServerRes
     ...SAFE_HEADERS,
     ...headers,
   });
+}
+
+/** Aborts when the client has gone before it was answered: nobody needs the rest. */
+export function signalOfClient(response: HttpResponse): AbortSignal {
+  const raw = 'raw' in response ? response.raw : response;
+  const gone = new AbortController();
+  raw.once('close', () => gone.abort());
+  if (raw.destroyed) gone.abort();
+  return gone.signal;
 }
 
 /** Whether anything was sent, so that no other answer can follow. */

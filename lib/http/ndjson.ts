@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import type { RecordedEvent } from '../store/event.js';
+import type { Visibility } from './event-page.js';
 import { beginAnswer, type HttpResponse } from './http-exchange.js';
 import { NDJSON_MEDIA } from './media-types.js';
 
@@ -12,12 +13,14 @@ const CHUNK_LENGTH = 64 * 1024;
  * The first batch is read before the answer begins, so what fails at once gets an answer of its own. What fails later
  * cuts the connection, so that no client takes a part for the whole.
  *
+ * @param limit at most so many of those that are visible
  * @param signal cuts the connection too
  */
 export async function answerWithLines(
   response: HttpResponse,
   batches: AsyncIterable<readonly RecordedEvent[]>,
-  isHidden: (event: RecordedEvent) => boolean,
+  limit: number,
+  isVisible: Visibility,
   signal: AbortSignal,
 ): Promise<void> {
   const iterator = batches[Symbol.asyncIterator]();
@@ -25,12 +28,15 @@ export async function answerWithLines(
   const raw = beginAnswer(response, { 'content-type': NDJSON_MEDIA, 'x-accel-buffering': 'no' });
   const lines = async function* (): AsyncIterable<string> {
     let text = '';
+    let left = limit;
     for (let batch = first; !batch.done; batch = await iterator.next()) {
       for (const event of batch.value) {
-        if (isHidden(event)) continue;
+        if (isVisible && !isVisible(event.streamId)) continue;
         text += JSON.stringify(event) + '\n';
-        if (text.length < CHUNK_LENGTH) continue;
+        const isLast = --left === 0;
+        if (text.length < CHUNK_LENGTH && !isLast) continue;
         yield text;
+        if (isLast) return;
         text = '';
       }
     }

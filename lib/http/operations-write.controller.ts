@@ -9,7 +9,7 @@ import type { CheckedHttpOptions } from './event-store-http-options.js';
 import { answer, answerEmpty, JSON_TYPE, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { refuseQuery } from './query.js';
-import { accessOf, checkCanRead, checkCanWrite, checkIsOperator, type StreamAccess } from './stream-access.js';
+import { accessOf, checkCanWrite, checkIsOperator, type StreamAccess } from './stream-access.js';
 
 /** Has snapshots written, and deals with dead letters. */
 export class OperationsWriteController {
@@ -51,14 +51,13 @@ export class OperationsWriteController {
     return accessOf(request, this.options.access);
   }
 
-  /** @throws {DeadLetterNotFoundError} also for those of other stores */
+  /** @throws {DeadLetterNotFoundError} also for those of other stores, and for those that may not be read */
   async #checkCanDealWith(request: HttpRequest): Promise<void> {
     const access = await this.#accessOfWriter(request);
     const { id } = request.params;
     const letters = await this.subscriptions.deadLettersOf(this.store).list();
     const letter = letters.find((candidate) => candidate.id === id);
-    if (!letter) throw new DeadLetterNotFoundError(id);
-    checkCanRead(access, letter.event.streamId);
+    if (!letter || !access.canRead(letter.event.streamId)) throw new DeadLetterNotFoundError(id);
     checkCanWrite(access, letter.event.streamId);
   }
 }

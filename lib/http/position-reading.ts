@@ -3,7 +3,8 @@ import type { EventFilter } from '../store/event-filter.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import type { Direction } from '../store/storage-engine.js';
-import type { EventPage, EventReading } from './event-page.js';
+import { EventLoopTurn } from '../store/event-loop-turn.js';
+import type { EventReading, ReadingManner } from './event-page.js';
 
 const BATCH_SIZE = 512;
 
@@ -28,21 +29,21 @@ class PositionReading implements EventReading {
     private readonly direction: Direction,
   ) {}
 
-  async page(limit: number): Promise<EventPage> {
-    const { events, next } = await this.source.read(this.begin, limit);
-    return { events, next: next === undefined ? undefined : { after: String(next) } };
-  }
-
-  async *batches(limit: number, signal: AbortSignal): AsyncIterable<readonly RecordedEvent[]> {
-    // Who reads more slowly than others append would never come to an end.
-    const head = this.direction === 'forward' ? await this.source.head() : Infinity;
-    let left = limit;
-    for (let after: number | undefined = this.begin; after !== undefined && after < head && left > 0;) {
-      const page = await this.source.read(after, Math.min(left, BATCH_SIZE), signal);
-      const events = page.events.filter((event) => this.source.placeOf(event) <= head);
-      left -= events.length;
+  async *batches({ first, signal }: ReadingManner): AsyncIterable<readonly RecordedEvent[]> {
+    const turn = new EventLoopTurn();
+    let head: number | undefined;
+    let size = Math.min(first, BATCH_SIZE);
+    for (
+      let after: number | undefined = this.begin;
+      after !== undefined && after < (head ?? Infinity);
+      size = BATCH_SIZE
+    ) {
+      const page = await this.source.read(after, size, signal);
+      yield head === undefined ? page.events : page.events.filter((event) => this.source.placeOf(event) <= head!);
       after = page.next;
-      yield events;
+      // Who reads more slowly than others append would never come to an end.
+      if (after !== undefined) head ??= this.direction === 'forward' ? await this.source.head() : Infinity;
+      await turn.giveBack();
     }
   }
 

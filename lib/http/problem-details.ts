@@ -56,8 +56,20 @@ const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
 /** The codes that have a status of their own; every other error is a 500. */
 export const KNOWN_CODES: readonly string[] = Object.keys(PROBLEMS);
 
+/** An error of the store, to be told to a client that may not know its facts. */
+export class ConcealedError extends Error {
+  constructor(
+    readonly code: string,
+    detail: string,
+    cause: EventStoreError,
+  ) {
+    super(detail, { cause });
+  }
+}
+
 /** What a client is told about an error. */
 export function problemOf(error: unknown): ProblemDetails {
+  if (error instanceof ConcealedError) return problem(error.code, PROBLEMS[error.code].status, error.message);
   if (error instanceof EventStoreError) return problemOfStore(error);
   if (error instanceof HttpException) return problemOfHttp(error);
   return problem('INTERNAL_SERVER_ERROR', 500, NOT_TOLD);

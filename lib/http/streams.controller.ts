@@ -1,7 +1,9 @@
 import { Get, Inject, NotFoundException, Req, Res } from '@nestjs/common';
 import { StreamNotFoundError, ValidationError } from '../store/errors.js';
+import { EventLoopTurn } from '../store/event-loop-turn.js';
 import { EventStore } from '../store/event-store.js';
 import { checkName, shown } from '../store/names.js';
+import type { StreamInfo } from '../store/stream-info.js';
 import { toCloudEvent } from './cloud-events.js';
 import { answerUnlessMatch, etagOf } from './etag.js';
 import { EventAnswers } from './event-answers.js';
@@ -23,6 +25,9 @@ import { readingOfStream } from './position-reading.js';
 import { Query, refuseQuery, typesOf, wholeNumber } from './query.js';
 import { accessOf, checkCanRead } from './stream-access.js';
 
+/** How many streams are read at a time when those that a page wanted were not visible. */
+const BATCH_SIZE = 512;
+
 /** Which streams there are, and the events of one. */
 export class StreamsController {
   constructor(
@@ -37,16 +42,33 @@ export class StreamsController {
     const query = new Query(request, ['prefix', 'after', 'limit']);
     const access = await accessOf(request, this.options.access);
     const limit = this.answers.pageSizeOf(query);
-    const streams = await this.store.getStreams({
-      prefix: query.text('prefix'),
-      after: query.text('after'),
-      limit: limit + 1,
-    });
+    const streams: StreamInfo[] = [];
+    // One more than is asked for tells whether another page follows.
+    for await (const stream of this.#streams(query.text('prefix'), query.text('after'), limit + 1)) {
+      if (!access.canRead(stream.streamId)) continue;
+      streams.push(stream);
+      if (streams.length > limit) break;
+    }
     const isEnd = streams.length <= limit;
     if (!isEnd) streams.pop();
     const next = isEnd ? null : query.with({ after: streams[streams.length - 1].streamId });
-    const visible = streams.filter(({ streamId }) => access.canRead(streamId));
-    answerJson(response, JSON.stringify({ streams: visible, next }));
+    answerJson(response, JSON.stringify({ streams, next }));
+  }
+
+  /** All of them, read as they are asked for. */
+  async *#streams(
+    prefix: string | undefined,
+    after: string | undefined,
+    first: number,
+  ): AsyncGenerator<StreamInfo, void, void> {
+    const turn = new EventLoopTurn();
+    for (let begin = after, size = first; ; size = Math.max(first, BATCH_SIZE)) {
+      const streams = await this.store.getStreams({ prefix, after: begin, limit: size });
+      yield* streams;
+      if (streams.length < size) return;
+      begin = streams[size - 1].streamId;
+      await turn.giveBack();
+    }
   }
 
   @Get('streams/:streamId')
@@ -70,7 +92,7 @@ export class StreamsController {
     const { lastPosition } = await this.store.getStreamInfo(streamId);
     await this.answers.answer(response, {
       ...{ request, query, reading, media },
-      isHidden: () => false,
+      isVisible: undefined,
       members: `"streamId":${JSON.stringify(streamId)},"revision":${lastPosition},`,
       headers: { etag: etagOf(lastPosition) },
     });

@@ -1,7 +1,9 @@
 import type { EventFilter } from '../store/event-filter.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
-import type { EventPage, EventReading } from './event-page.js';
+import type { EventReading, ReadingManner } from './event-page.js';
+
+const BATCH_SIZE = 512;
 
 /** A range of times, both ends inclusive, either end open. */
 export interface TimeRange {
@@ -21,33 +23,14 @@ export class TimeReading implements EventReading {
     private readonly filter: EventFilter,
   ) {}
 
-  async page(limit: number): Promise<EventPage> {
-    const events: RecordedEvent[] = [];
-    // One more than is asked for tells whether another follows.
-    for await (const batch of this.#replay(Math.min(limit + 1, 1_000))) {
-      events.push(...batch);
-      if (events.length > limit) return { events: events.slice(0, limit), next: this.after(events[limit - 1]) };
-    }
-    return { events, next: undefined };
-  }
-
-  async *batches(limit: number, signal: AbortSignal): AsyncIterable<readonly RecordedEvent[]> {
-    let left = limit;
-    for await (const batch of this.#replay(undefined, signal)) {
-      yield batch.slice(0, left);
-      left -= batch.length;
-      if (left <= 0) return;
-    }
+  async *batches({ first, signal }: ReadingManner): AsyncIterable<readonly RecordedEvent[]> {
+    const { from, to } = this.range;
+    const replay = this.store.replay(from, to, { batchSize: Math.min(first, BATCH_SIZE), signal, filter: this.filter });
+    for await (const batch of replay.batches()) yield batch.filter((event) => !this.#wasRead(event));
   }
 
   after({ timestamp, globalPosition }: RecordedEvent): Record<string, string> {
     return { from: timestamp.toISOString(), after: String(globalPosition) };
-  }
-
-  async *#replay(batchSize?: number, signal?: AbortSignal): AsyncIterable<readonly RecordedEvent[]> {
-    const { from, to } = this.range;
-    const replay = this.store.replay(from, to, { batchSize, signal, filter: this.filter });
-    for await (const batch of replay.batches()) yield batch.filter((event) => !this.#wasRead(event));
   }
 
   #wasRead({ timestamp, globalPosition }: RecordedEvent): boolean {
