@@ -2,14 +2,16 @@ export { Cursor, END, START } from './store/cursor.js';
 export { systemClock, type Clock } from './store/clock.js';
 export type { Duration } from './store/duration.js';
 export {
+  CheckpointChangedError,
   DeadLetterNotFoundError,
   EventStoreError,
   EventsExpiredError,
   HandlerFailedError,
   HandlerStoppedError,
   HandlerTimeoutError,
-  LeaseLostError,
   LastSnapshotFailedError,
+  LeaseLostError,
+  LogForkedError,
   OperationAbortedError,
   SnapshotCorruptedError,
   SnapshotDirectoryInUseError,
@@ -48,6 +50,7 @@ export type {
   ReadMeasurement,
   SnapshotMeasurement,
 } from './store/metrics-collector.js';
+export { goesOnFrom, type Place, type PlaceInLog, type SeenAtPlace } from './store/place.js';
 export type {
   ReadAllOptions,
   ReadAllResult,
@@ -62,6 +65,7 @@ export { Replay, type ReplayOptions, type ReplayProgress } from './store/replay.
 export type {
   AppendAnswer,
   AppendRequest,
+  CheckpointConditions,
   Direction,
   EngineCapabilities,
   EngineContext,
@@ -73,6 +77,7 @@ export type {
   ListStreamsRequest,
   LogPage,
   NamedCheckpoint,
+  PageIds,
   ReadAllRequest,
   ReadStreamRequest,
   ReadTimeRangeRequest,

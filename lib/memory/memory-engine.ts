@@ -1,17 +1,26 @@
 import type { Checkpoint } from '../store/checkpoint.js';
-import { StreamLimitReachedError, ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
+import {
+  CheckpointChangedError,
+  LogForkedError,
+  StreamLimitReachedError,
+  ValidationError,
+  WrongExpectedRevisionError,
+} from '../store/errors.js';
 import type { CompiledFilter, Pattern } from '../store/event-filter.js';
 import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
 import { isOwnStream } from '../store/names.js';
+import { goesOnFrom, type PlaceInLog } from '../store/place.js';
 import type {
   AppendAnswer,
   AppendRequest,
+  CheckpointConditions,
   EngineCapabilities,
   EngineContext,
   EngineUsage,
+  Lease,
   ListStreamsRequest,
   LogPage,
   NamedCheckpoint,
@@ -261,7 +270,14 @@ class MemoryEngine implements StorageEngine {
     if (count === 0 && !isOwnStream(stream.streamId)) this.#filledStreams++;
   }
 
-  readStream({ streamId, after, limit, direction, types, recordedSince }: ReadStreamRequest): StreamPage {
+  readStream(request: ReadStreamRequest): StreamPage {
+    const page = this.#readStream(request);
+    if (!request.wantsIds) return page;
+    const { streamId, after } = request;
+    return { ...page, afterId: this.#idIn(streamId, after), reachedId: this.#idIn(streamId, page.position) };
+  }
+
+  #readStream({ streamId, after, limit, direction, types, recordedSince }: ReadStreamRequest): StreamPage {
     const stream = this.#streamOf.get(streamId);
     if (!stream) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true };
     const { revision } = stream;
@@ -297,7 +313,13 @@ class MemoryEngine implements StorageEngine {
     };
   }
 
-  readAll({ after, limit, direction, filter, recordedSince }: ReadAllRequest): LogPage {
+  readAll(request: ReadAllRequest): LogPage {
+    const page = this.#readAll(request);
+    if (!request.wantsIds) return page;
+    return { ...page, afterId: this.#idIn(null, request.after), reachedId: this.#idIn(null, page.globalPosition) };
+  }
+
+  #readAll({ after, limit, direction, filter, recordedSince }: ReadAllRequest): LogPage {
     const { head } = this.#log;
     const firstKept = this.#firstKept({ recordedSince });
     const step = direction === 'forward' ? 1 : -1;
@@ -405,9 +427,27 @@ class MemoryEngine implements StorageEngine {
     return this.#checkpoints.get(name);
   }
 
-  saveCheckpoint(name: string, checkpoint: Checkpoint): void {
+  saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    _lease?: Lease,
+    { expected, place }: CheckpointConditions = {},
+  ): void {
+    if (expected !== undefined && !isEqual(this.#checkpoints.get(name), expected)) {
+      throw new CheckpointChangedError(name);
+    }
+    if (place) this.#checkPlace(name, place);
     this.#checkpoints.set(name, checkpoint);
     this.#changes++;
+  }
+
+  #checkPlace(name: string, place: PlaceInLog): void {
+    const { streamId, position } = place;
+    const stream = streamId === null ? undefined : this.#streamOf.get(streamId);
+    const head = streamId === null ? this.#log.head : (stream?.revision ?? 0);
+    const trimmedTo = streamId === null ? this.#log.trimmedTo : (stream?.firstPosition ?? 1) - 1;
+    if (goesOnFrom(place, { head, trimmedTo, id: this.#idIn(streamId, position) })) return;
+    throw new LogForkedError(`"${name}"`, position, head);
   }
 
   listCheckpoints(): NamedCheckpoint[] {
@@ -446,6 +486,16 @@ class MemoryEngine implements StorageEngine {
     return memory;
   }
 
+  /** The id of the event at a position; undefined when there is none, or it was removed. @param streamId null for the log */
+  #idIn(streamId: string | null, position: number): string | undefined {
+    const stream = streamId === null ? undefined : this.#streamOf.get(streamId);
+    if (streamId === null) {
+      return position > this.#log.trimmedTo && position <= this.#log.head ? this.#records.idAt(position) : undefined;
+    }
+    if (!stream || position < stream.firstPosition || position > stream.revision) return undefined;
+    return this.#records.idAt(stream.globalPositionOf(position));
+  }
+
   /** The global position of the first event that has neither been removed nor expired. */
   #firstKept({ recordedSince }: Retained): number {
     return recordedSince === -Infinity ? this.#log.trimmedTo + 1 : this.#log.firstRecordedSince(recordedSince);
@@ -478,6 +528,12 @@ class MemoryEngine implements StorageEngine {
       lastPosition: stream.revision,
     };
   }
+}
+
+/** Whether a checkpoint is the one that is expected; null stands for none. Both are plain JSON, made in the same way. */
+function isEqual(kept: Checkpoint | undefined, expected: Checkpoint | null): boolean {
+  if (kept === undefined || expected === null) return kept === undefined && expected === null;
+  return kept === expected || JSON.stringify(kept) === JSON.stringify(expected);
 }
 
 /** Both arrays in one of them. Joining a thousand small ones costs no more than joining a few. */

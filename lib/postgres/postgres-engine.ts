@@ -4,6 +4,7 @@ import { ValidationError } from '../store/errors.js';
 import type {
   AppendAnswer,
   AppendRequest,
+  CheckpointConditions,
   EngineCapabilities,
   EngineContext,
   EngineTransaction,
@@ -136,8 +137,13 @@ class PostgresEngine implements StorageEngine {
     return this.#run(loadCheckpoint(this.#schema, name));
   }
 
-  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
-    return this.#run(saveCheckpoint(this.#schema, name, checkpoint, lease));
+  saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+    conditions?: CheckpointConditions,
+  ): Promise<void> {
+    return this.#run(saveCheckpoint(this.#schema, name, checkpoint, lease, conditions));
   }
 
   listCheckpoints(): Promise<NamedCheckpoint[]> {
@@ -164,8 +170,8 @@ class PostgresEngine implements StorageEngine {
     return this.#client!.transaction((connection) =>
       work({
         client: { query: (...statement: unknown[]) => connection.runForOthers(...statement) },
-        saveCheckpoint: (name, checkpoint, lease) =>
-          connection.run(saveCheckpoint(this.#schema, name, checkpoint, lease)),
+        saveCheckpoint: (name, checkpoint, lease, conditions) =>
+          connection.run(saveCheckpoint(this.#schema, name, checkpoint, lease, conditions)),
       }),
     );
   }

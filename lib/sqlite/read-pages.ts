@@ -15,14 +15,14 @@ import { eventsByTime, kindsByTime } from './queries/events-by-time.js';
 import { eventsOfLog } from './queries/events.js';
 import { firstKept, firstPositionFrom } from './first-kept.js';
 import { loadLog } from './queries/log.js';
-import { globalPositionOf } from './queries/places.js';
+import { globalPositionOf, idAt, idInStream } from './queries/places.js';
 import { findStream } from './queries/streams.js';
 import type { SqliteClient } from './sqlite-client.js';
 
 // Each is to be called within a transaction that reads, so that its statements see the same state.
 
 export function readStreamPage(client: SqliteClient, request: ReadStreamRequest): StreamPage {
-  const { streamId, after, limit, direction, types, recordedSince } = request;
+  const { streamId, after, limit, direction, types, recordedSince, wantsIds } = request;
   const stream = findStream(client, streamId);
   if (!stream) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true };
   const { number, revision } = stream;
@@ -37,10 +37,25 @@ export function readStreamPage(client: SqliteClient, request: ReadStreamRequest)
     limit,
     types && (({ type }) => types.some((pattern) => pattern.matches(type))),
   );
-  return { events, revision, trimmedTo: first - 1, position: lookedTo ?? after, isEnd };
+  const page = { events, revision, trimmedTo: first - 1, position: lookedTo ?? after, isEnd };
+  if (!wantsIds) return page;
+  const afterId = idInStream(client, number, after);
+  const last = events.at(-1);
+  if (last?.position === page.position) return { ...page, afterId, reachedId: last.id };
+  return { ...page, afterId, reachedId: lookedTo === undefined ? afterId : idInStream(client, number, lookedTo) };
 }
 
 export function readLogPage(client: SqliteClient, request: ReadAllRequest): LogPage {
+  const page = findInLog(client, request);
+  if (!request.wantsIds) return page;
+  const { events, globalPosition } = page;
+  const afterId = idAt(client, request.after);
+  const last = events.at(-1);
+  if (last?.globalPosition === globalPosition) return { ...page, afterId, reachedId: last.id };
+  return { ...page, afterId, reachedId: globalPosition === request.after ? afterId : idAt(client, globalPosition) };
+}
+
+function findInLog(client: SqliteClient, request: ReadAllRequest): LogPage {
   const { after, limit, direction, filter, recordedSince } = request;
   const log = loadLog(client);
   const first = firstKept(client, log, recordedSince);

@@ -5,6 +5,7 @@ import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
 import type {
   AppendAnswer,
   AppendRequest,
+  CheckpointConditions,
   EngineCapabilities,
   EngineContext,
   EngineUsage,
@@ -29,9 +30,10 @@ import { AppendWatcher } from './append-watcher.js';
 import { BusyRetry } from './busy-retry.js';
 import { makeDatabaseFile } from './database-file.js';
 import { openDatabase, PAGE_CACHE_BYTES } from './open-database.js';
-import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
+import { keepCheckpoint } from './keep-checkpoint.js';
+import { listCheckpoints, loadCheckpoint, removeCheckpoint } from './queries/checkpoints.js';
 import { firstKept, keptStreams } from './first-kept.js';
-import { acquireLease, checkLease, listLeases, releaseLease } from './queries/leases.js';
+import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { loadLog } from './queries/log.js';
 import { databaseBytes } from './queries/sizes.js';
@@ -153,11 +155,15 @@ class SqliteEngine implements StorageEngine {
     return this.#read((client) => loadCheckpoint(client, name));
   }
 
-  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
+  saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+    conditions?: CheckpointConditions,
+  ): Promise<void> {
     const { client, writes } = this.#open;
     return writes.run((log) => {
-      if (lease) checkLease(client, lease);
-      saveCheckpoint(client, name, checkpoint);
+      keepCheckpoint(client, name, checkpoint, lease, conditions);
       log.changes++;
     });
   }

@@ -353,6 +353,44 @@ export class HandlerStoppedError extends EventStoreError {
   }
 }
 
+/**
+ * The log does not go on from where a reader is: it ends before that place, or has another event there. It was put back to
+ * an earlier state, as by a restored backup or a failover, and what was read since is not in it, or not at that position.
+ */
+export class LogForkedError extends EventStoreError {
+  readonly code = 'LOG_FORKED';
+
+  /**
+   * @param reader who, in words
+   * @param position that the reader had come to: in its stream, or in the whole log
+   * @param head the position of the last event there is now; undefined when it is not known
+   */
+  constructor(
+    readonly reader: string,
+    readonly position: number,
+    readonly head: number | undefined,
+  ) {
+    super(
+      `${reader} had come to position ${position}, and the log ` +
+        `${head !== undefined && head < position ? `ends at ${head}` : 'has another event there'} now: it was put back to ` +
+        `an earlier state. Read again from a place before that.`,
+    );
+  }
+}
+
+/** Another checkpoint is kept than the one that was to be replaced: what keeps it was put back, or somebody else saved. */
+export class CheckpointChangedError extends EventStoreError {
+  readonly code = 'CHECKPOINT_CHANGED';
+
+  /** @param checkpoint its name */
+  constructor(readonly checkpoint: string) {
+    super(
+      `The checkpoint of "${checkpoint}" is not the one that was saved last: what keeps it was put back to an earlier state, ` +
+        `or another process has saved it. Nothing is to be done: the handler begins again at the one that is kept.`,
+    );
+  }
+}
+
 /** Another instance runs the handler now, or may: this one was too slow, or cut off. What it wrote since was not kept. */
 export class LeaseLostError extends EventStoreError {
   readonly code = 'LEASE_LOST';

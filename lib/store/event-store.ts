@@ -43,6 +43,7 @@ import { RetentionSweeper } from './retention-sweeper.js';
 import { SnapshotTaker } from './snapshot-taker.js';
 import type {
   AppendAnswer,
+  CheckpointConditions,
   EngineCapabilities,
   EngineTransaction,
   EventToAppend,
@@ -243,9 +244,18 @@ export class EventStore {
     return this.#gate.call(() => this.#engine.listCheckpoints());
   }
 
-  /** @internal Keeps the checkpoint of a durable handler. @throws {LeaseLostError} */
-  async saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
-    await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint, lease));
+  /**
+   * @internal Keeps the checkpoint of a durable handler.
+   *
+   * @throws {LeaseLostError | CheckpointChangedError | LogForkedError}
+   */
+  async saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+    conditions?: CheckpointConditions,
+  ): Promise<void> {
+    await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint, lease, conditions));
     // From its first checkpoint on, retention waits for it.
     if (this.#retentionBound.lacks(name)) await this.#gate.call(() => this.#retentionBound.renew());
   }

@@ -5,6 +5,7 @@ import type { RecordedEvent } from './event.js';
 import type { ExpectedRevision } from './expected-revision.js';
 import type { StoreLogger } from './logger.js';
 import type { MaybePromise } from './maybe-promise.js';
+import type { PlaceInLog } from './place.js';
 import type { StoreSnapshot, StreamInfo } from './stream-info.js';
 
 /**
@@ -70,10 +71,20 @@ export interface StorageEngine {
   /**
    * Keeps a checkpoint, as durably as an append, in place of the one before.
    *
+   * What is asked of the lease and of the log is checked in this order, in the transaction that keeps the checkpoint.
+   *
    * @param lease what the caller writes under; undefined where the engine has no leases
-   * @throws {LeaseLostError} when somebody has taken the lease since, with nothing kept
+   * @param conditions left out, there are none
+   * @throws {LeaseLostError} when somebody has taken the lease since, with nothing kept: another holder, or with another token
+   * @throws {CheckpointChangedError} when another checkpoint is kept than the one that is to be replaced, with nothing kept
+   * @throws {LogForkedError} when the log does not go on from the place, with nothing kept
    */
-  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): MaybePromise<void>;
+  saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+    conditions?: CheckpointConditions,
+  ): MaybePromise<void>;
 
   /** All checkpoints, in no order. */
   listCheckpoints(): MaybePromise<readonly NamedCheckpoint[]>;
@@ -91,7 +102,7 @@ export interface StorageEngine {
    */
   acquireLease?(request: LeaseRequest): MaybePromise<Lease | undefined>;
 
-  /** Ends a lease before its time; nothing happens when it has ended. */
+  /** Ends a lease before its time; nothing happens when it has ended, or when another holder or another token has it. */
   releaseLease?(lease: Lease): MaybePromise<void>;
 
   /** The leases that somebody holds now and whose names begin with `prefix`, sorted by name. */
@@ -136,7 +147,10 @@ export interface StorageEngine {
 export interface EngineCapabilities {
   /** Whether `snapshot` has a place to write to. */
   readonly snapshot: boolean;
-  /** Whether several processes may share the log, so that a durable handler needs a lease to be run once. */
+  /**
+   * Whether several processes may share the log, so that a durable handler needs a lease to be run once. Such a log lies
+   * outside the process, and may be put back to an earlier state under it: whoever reads on compares its place with each page.
+   */
   readonly leases: boolean;
   /** Whether a handler can write in the transaction that keeps its checkpoint. Such an engine needs leases too. */
   readonly transactions: boolean;
@@ -199,9 +213,11 @@ export interface ReadStreamRequest extends Retained {
   readonly limit: number;
   readonly direction: Direction;
   readonly types: readonly Pattern[] | undefined;
+  /** Whether the answer is to say which events lie at `after` and at the place it comes to; only forward. Default false. */
+  readonly wantsIds?: boolean;
 }
 
-export interface StreamPage {
+export interface StreamPage extends PageIds {
   /** A new array. */
   readonly events: RecordedEvent[];
   /** The position of the stream's last event; 0 for a stream that never was. */
@@ -221,9 +237,19 @@ export interface ReadAllRequest extends Retained {
   readonly limit: number;
   readonly direction: Direction;
   readonly filter: CompiledFilter | undefined;
+  /** Whether the answer is to say which events lie at `after` and at the place it comes to; only forward. Default false. */
+  readonly wantsIds?: boolean;
 }
 
-export interface LogPage {
+/** What a page says of places, where the request wants it. Retention hides events, not their ids. */
+export interface PageIds {
+  /** The id of the event at the request's `after`; undefined when there is none, or it was removed. */
+  readonly afterId?: string;
+  /** The id of the event at the position that the page comes to; undefined when there is none, or it was removed. */
+  readonly reachedId?: string;
+}
+
+export interface LogPage extends PageIds {
   /** A new array. */
   readonly events: RecordedEvent[];
   /** How far the engine looked: the next request's `after`. */
@@ -296,6 +322,14 @@ export interface LeaseRequest {
   readonly durationMs: number;
 }
 
+/** What must be so for a checkpoint to be kept. */
+export interface CheckpointConditions {
+  /** The checkpoint that is kept now, and is to be replaced; null when none is. Left out, any. */
+  readonly expected?: Checkpoint | null;
+  /** The furthest place that the checkpoint speaks of: the log must go on from it. Left out, it is not asked. */
+  readonly place?: PlaceInLog;
+}
+
 /** The right of one holder to do what `name` names, for a time. */
 export interface Lease {
   readonly name: string;
@@ -309,7 +343,7 @@ export interface EngineTransaction {
   /** What a handler writes with, as `context.transaction`. It refuses when the transaction is over. */
   readonly client: unknown;
   /** As the engine's own `saveCheckpoint`, but kept or not kept with the transaction. */
-  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void>;
+  saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease, conditions?: CheckpointConditions): Promise<void>;
 }
 
 export interface SnapshotRequest {

@@ -1,6 +1,7 @@
 import {
   type AppendRequest,
   type Checkpoint,
+  type CheckpointConditions,
   type Clock,
   type EngineCapabilities,
   type EngineTransaction,
@@ -64,15 +65,15 @@ export class SharedMemory {
         for (const [tell, of] of this.#listeners) if (of !== engine) tell(request.streamId);
         return answer;
       },
-      saveCheckpoint: (name, checkpoint, lease) => this.#save(name, checkpoint, lease),
+      saveCheckpoint: (name, checkpoint, lease, conditions) => this.#save(name, checkpoint, lease, conditions),
       removeCheckpoint: (name) => {
         this.checkpoints.delete(name);
         return inner.removeCheckpoint(name);
       },
       acquireLease: (request) => this.acquire(request),
-      releaseLease: ({ name, token }) => {
+      releaseLease: ({ name, holder, token }) => {
         const held = this.leases.get(name);
-        if (held?.token === token) this.leases.set(name, { ...held, endsAt: -Infinity });
+        if (held?.token === token && held.holder === holder) this.leases.set(name, { ...held, endsAt: -Infinity });
       },
       listLeases: (prefix) => {
         const held = [...this.leases.values()].filter((lease) => this.#isHeld(lease) && lease.name.startsWith(prefix));
@@ -107,17 +108,18 @@ export class SharedMemory {
     return endsAt > this.clock.now();
   }
 
-  #save(name: string, checkpoint: Checkpoint, lease: Lease | undefined): void {
+  #save(name: string, checkpoint: Checkpoint, lease: Lease | undefined, conditions?: CheckpointConditions): void {
     this.#check(lease);
     // As a database does: it keeps no object of the process.
     const kept = JSON.parse(JSON.stringify(checkpoint)) as Checkpoint;
+    void this.#inner.saveCheckpoint(name, kept, undefined, conditions);
     this.onCheckpoint(name, kept, lease);
     this.checkpoints.set(name, kept);
-    void this.#inner.saveCheckpoint(name, kept);
   }
 
   #check(lease: Lease | undefined): void {
-    if (lease && this.leases.get(lease.name)?.token !== lease.token) throw new LeaseLostError(lease.name);
+    const held = lease && this.leases.get(lease.name);
+    if (lease && (held?.token !== lease.token || held.holder !== lease.holder)) throw new LeaseLostError(lease.name);
   }
 
   async #transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
@@ -135,9 +137,9 @@ export class SharedMemory {
     };
     const answer = await work({
       client,
-      saveCheckpoint: async (name, checkpoint, under) => {
+      saveCheckpoint: async (name, checkpoint, under, conditions) => {
         this.#check((lease = under));
-        commits.push(() => this.#save(name, checkpoint, under));
+        commits.unshift(() => this.#save(name, checkpoint, under, conditions));
       },
     }).finally(() => (isOver = true));
     await this.beforeCommit();

@@ -345,6 +345,67 @@ const DEFECTS: readonly (readonly [defect: string, area: string, create: () => S
     })),
   ],
   [
+    'says which event comes next, and not which lies where a page begins',
+    'which events lie where a page begins and ends',
+    broken((inner) => ({
+      async readAll(request) {
+        const page = await inner.readAll(request);
+        return request.wantsIds ? { ...page, afterId: page.events[0]?.id } : page;
+      },
+    })),
+  ],
+  [
+    'says which event it gave last, and not to which it has come',
+    'which events lie where a page begins and ends',
+    broken((inner) => ({
+      async readStream(request) {
+        const page = await inner.readStream(request);
+        return request.wantsIds ? { ...page, reachedId: page.events.at(-1)?.id } : page;
+      },
+    })),
+  ],
+  [
+    'keeps a checkpoint in place of any other',
+    'checkpoints under conditions',
+    broken((inner) => ({
+      saveCheckpoint: (name, checkpoint, lease, conditions) =>
+        inner.saveCheckpoint(name, checkpoint, lease, { place: conditions?.place }),
+    })),
+  ],
+  [
+    'compares nothing but the positions of checkpoints',
+    'checkpoints under conditions',
+    broken((inner) => ({
+      async saveCheckpoint(name, checkpoint, lease, conditions) {
+        const kept = (await inner.loadCheckpoint(name)) ?? null;
+        const isSame = kept?.position === conditions?.expected?.position;
+        return inner.saveCheckpoint(name, checkpoint, lease, isSame ? { ...conditions, expected: kept } : conditions);
+      },
+    })),
+  ],
+  [
+    'keeps a checkpoint beyond the end of the log',
+    'checkpoints under conditions',
+    broken((inner) => ({
+      async saveCheckpoint(name, checkpoint, lease, conditions) {
+        const { head } = await inner.readAll({ ...everything, limit: 0 });
+        const isBeyond = conditions?.place && conditions.place.position > head;
+        return inner.saveCheckpoint(name, checkpoint, lease, isBeyond ? undefined : conditions);
+      },
+    })),
+  ],
+  [
+    'compares positions, and not which events lie there',
+    'checkpoints under conditions',
+    broken((inner) => ({
+      saveCheckpoint: (name, checkpoint, lease, conditions) =>
+        inner.saveCheckpoint(name, checkpoint, lease, {
+          ...conditions,
+          place: conditions?.place && { ...conditions.place, id: undefined },
+        }),
+    })),
+  ],
+  [
     'says that it supports what it does not',
     'an empty log',
     broken(() => ({ supports: { leases: true, snapshot: false, transactions: false } })),

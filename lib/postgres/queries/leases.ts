@@ -25,11 +25,12 @@ export function acquireLease(schema: string, { name, holder, durationMs }: Lease
   };
 }
 
-export function releaseLease(schema: string, { name, token }: Lease): Query<void> {
+/** A server that was put back gives a token a second time, to another holder: only both together name a lease. */
+export function releaseLease(schema: string, { name, holder, token }: Lease): Query<void> {
   return {
     writes: true,
-    text: `UPDATE ${schema}.leases SET ends_at = '-infinity' WHERE name = $1 AND token = $2`,
-    values: [name, token],
+    text: `UPDATE ${schema}.leases SET ends_at = '-infinity' WHERE name = $1 AND holder = $2 AND token = $3`,
+    values: [name, holder, token],
     answer: () => undefined,
   };
 }

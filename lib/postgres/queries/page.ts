@@ -1,4 +1,4 @@
-import type { Direction } from '../../store/storage-engine.js';
+import type { Direction, PageIds } from '../../store/storage-engine.js';
 
 /** What a page was made of. Positions are those of a stream, or of the log. */
 interface FoundPage {
@@ -28,6 +28,32 @@ export function endOfPage(page: FoundPage): { readonly position: number; readonl
   if (begin <= trimmedTo + 1) return { position: after, isEnd: true };
   const position = isFull ? lastRead : Math.max(begin - mostLookedAt, trimmedTo + 1);
   return { position, isEnd: position <= trimmedTo + 1 };
+}
+
+/** What was found of the places of a page. */
+interface FoundIds {
+  /** Of the event at `after`. */
+  readonly afterId: string | null;
+  /** Of the event at `farthestPlace`. */
+  readonly farthestId: string | null;
+  /** The last event of the page. */
+  readonly last: { readonly position: number; readonly id: string } | undefined;
+}
+
+/** Which events lie where a page begins, and where it ends. */
+export function idsOfPage(after: number, position: number, { afterId, farthestId, last }: FoundIds): PageIds {
+  const reached = last?.position === position ? last.id : position === after ? afterId : farthestId;
+  return { afterId: afterId ?? undefined, reachedId: reached ?? undefined };
+}
+
+/** How far a page reads that no event fills, in SQL. */
+export function farthestPlace({
+  begin,
+  trimmedTo,
+  last,
+  mostLookedAt,
+}: Omit<SoughtPage, 'column' | 'direction'>): string {
+  return mostLookedAt ? `least(greatest(${begin}::bigint, ${trimmedTo}) + ${mostLookedAt}, ${last})` : last;
 }
 
 /** Where a page looks, in SQL. */

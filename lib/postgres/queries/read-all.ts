@@ -3,7 +3,7 @@ import type { Query, Row } from '../postgres-client.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { filterCondition, Parameters } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
-import { conditionOfPage, endOfPage } from './page.js';
+import { conditionOfPage, endOfPage, farthestPlace, idsOfPage } from './page.js';
 import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
 
 /**
@@ -12,7 +12,7 @@ import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
  * The join is with one row, so the events stay in their order.
  */
 export function readAll(schema: string, request: ReadAllRequest): Query<LogPage> {
-  const { after, limit, direction, filter, recordedSince } = request;
+  const { after, limit, direction, filter, recordedSince, wantsIds } = request;
   const parameters = new Parameters();
   const begin = parameters.add(integerOrNull(after));
   const order = direction === 'forward' ? 'ASC' : 'DESC';
@@ -30,11 +30,16 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
     recordedSince === -Infinity
       ? 'log.trimmed_to'
       : `(SELECT ${schema}.first_kept(${parameters.add(timeOrNull(recordedSince))})) - 1`;
+  const idAt = (place: string): string =>
+    wantsIds ? `(SELECT e.id FROM ${schema}.events e WHERE e.global_position = ${place})` : 'null';
+  const mostLookedAt = filter?.stream === undefined ? MOST_EVENTS_LOOKED_AT : undefined;
+  // Without a filter, a page ends with an event.
+  const farthestId = filter ? idAt(farthestPlace({ ...page, mostLookedAt })) : 'null';
   const text = `
     WITH log AS MATERIALIZED (
       SELECT log_end.head, ${trimmedTo} AS trimmed_to FROM ${schema}.log_end(), ${schema}.log WHERE log.id = 1
     )
-    SELECT log.head, log.trimmed_to, page.* FROM log LEFT JOIN LATERAL (
+    SELECT log.head, log.trimmed_to, ${idAt(`${begin}::bigint`)}, ${farthestId}, page.* FROM log LEFT JOIN LATERAL (
       SELECT e.stream_id, ${EVENT_COLUMNS} FROM ${schema}.events e
       WHERE ${look} AND ${filterCondition(filter, parameters)}
       ORDER BY e.${place} ${order} LIMIT ${parameters.add(most)}
@@ -44,12 +49,20 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
   return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
 }
 
-function pageOf(rows: readonly Row[], { after, direction, filter }: ReadAllRequest, most: number): LogPage {
+function pageOf(rows: readonly Row[], { after, direction, filter, wantsIds }: ReadAllRequest, most: number): LogPage {
   const [head, trimmedTo] = rows[0].slice(0, 2).map(Number);
-  const events = rows[0][2] === null ? [] : rows.map((row) => toEvent(row[2]!, row, 3));
+  const events = rows[0][4] === null ? [] : rows.map((row) => toEvent(row[4]!, row, 5));
   const isFull = events.length === most;
   const lastRead = events.at(-1)?.globalPosition;
   const mostLookedAt = filter?.stream === undefined ? MOST_EVENTS_LOOKED_AT : Infinity;
   const { position, isEnd } = endOfPage({ after, direction, mostLookedAt, isFull, lastRead, trimmedTo, last: head });
-  return { events, globalPosition: position, head, trimmedTo, isEnd };
+  const page = { events, globalPosition: position, head, trimmedTo, isEnd };
+  if (!wantsIds) return page;
+  const last = events.at(-1);
+  const found = {
+    afterId: rows[0][2],
+    farthestId: rows[0][3],
+    last: last && { position: last.globalPosition, id: last.id },
+  };
+  return { ...page, ...idsOfPage(after, position, found) };
 }

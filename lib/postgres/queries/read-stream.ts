@@ -3,7 +3,7 @@ import type { Query, Row } from '../postgres-client.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { Parameters, typeCondition } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
-import { conditionOfPage, endOfPage } from './page.js';
+import { conditionOfPage, endOfPage, farthestPlace, idsOfPage } from './page.js';
 import { MOST_EVENTS_LOOKED_AT as mostLookedAt, MOST_EVENTS_READ } from './page-size.js';
 
 /**
@@ -12,7 +12,7 @@ import { MOST_EVENTS_LOOKED_AT as mostLookedAt, MOST_EVENTS_READ } from './page-
  * The join is with one row, so the events stay in their order.
  */
 export function readStream(schema: string, request: ReadStreamRequest): Query<StreamPage> {
-  const { streamId, after, limit, direction, types, recordedSince } = request;
+  const { streamId, after, limit, direction, types, recordedSince, wantsIds } = request;
   const parameters = new Parameters();
   const stream = parameters.add(streamId);
   const begin = parameters.add(integerOrNull(after));
@@ -20,6 +20,10 @@ export function readStream(schema: string, request: ReadStreamRequest): Query<St
   const most = Math.min(limit, MOST_EVENTS_READ);
   const bounds = { trimmedTo: 'stream.trimmed_to', last: 'stream.revision' };
   const look = conditionOfPage({ column: 'e.position', direction, begin, ...bounds, mostLookedAt });
+  const idAt = (place: string): string =>
+    wantsIds ? `(SELECT e.id FROM ${schema}.events e WHERE e.stream_id = ${stream} AND e.position = ${place})` : 'null';
+  // Without types, a page ends with an event.
+  const farthestId = types ? idAt(farthestPlace({ begin, ...bounds, mostLookedAt })) : 'null';
   const text = `
     WITH stream AS MATERIALIZED (
       SELECT coalesce(last.position, s.trimmed_to) AS revision, ${trimmedTo(schema, recordedSince, parameters)} AS trimmed_to
@@ -28,7 +32,7 @@ export function readStream(schema: string, request: ReadStreamRequest): Query<St
       ) AS last ON true
       WHERE s.stream_id = ${stream}
     )
-    SELECT stream.revision, stream.trimmed_to, page.* FROM stream LEFT JOIN LATERAL (
+    SELECT stream.revision, stream.trimmed_to, ${idAt(`${begin}::bigint`)}, ${farthestId}, page.* FROM stream LEFT JOIN LATERAL (
       SELECT ${EVENT_COLUMNS} FROM ${schema}.events e
       WHERE e.stream_id = ${stream}
         AND ${look}
@@ -51,12 +55,16 @@ function trimmedTo(schema: string, recordedSince: number, parameters: Parameters
   ), last.position, s.trimmed_to)`;
 }
 
-function pageOf(rows: readonly Row[], { streamId, after, direction }: ReadStreamRequest, most: number): StreamPage {
+function pageOf(rows: readonly Row[], request: ReadStreamRequest, most: number): StreamPage {
+  const { streamId, after, direction, wantsIds } = request;
   if (rows.length === 0) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true };
   const [revision, trimmedTo] = rows[0].slice(0, 2).map(Number);
-  const events = rows[0][2] === null ? [] : rows.map((row) => toEvent(streamId, row, 2));
+  const events = rows[0][4] === null ? [] : rows.map((row) => toEvent(streamId, row, 4));
   const isFull = events.length === most;
   const lastRead = events.at(-1)?.position;
-  const page = { after, direction, mostLookedAt, isFull, lastRead, trimmedTo, last: revision };
-  return { events, revision, trimmedTo, ...endOfPage(page) };
+  const end = endOfPage({ after, direction, mostLookedAt, isFull, lastRead, trimmedTo, last: revision });
+  const page = { events, revision, trimmedTo, ...end };
+  if (!wantsIds) return page;
+  const found = { afterId: rows[0][2], farthestId: rows[0][3], last: events.at(-1) };
+  return { ...page, ...idsOfPage(after, end.position, found) };
 }

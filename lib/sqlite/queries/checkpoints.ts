@@ -1,10 +1,19 @@
 import type { Checkpoint } from '../../store/checkpoint.js';
+import { CheckpointChangedError } from '../../store/errors.js';
 import type { NamedCheckpoint } from '../../store/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 export function loadCheckpoint(client: SqliteClient, name: string): Checkpoint | undefined {
   const row = client.get<{ checkpoint: string }>('SELECT checkpoint FROM checkpoints WHERE name = ?', name);
   return row && (JSON.parse(row.checkpoint) as Checkpoint);
+}
+
+/** @param expected null for none @throws {CheckpointChangedError} when another one is kept */
+export function checkCheckpoint(client: SqliteClient, name: string, expected: Checkpoint | null): void {
+  const row = client.get<{ checkpoint: string }>('SELECT checkpoint FROM checkpoints WHERE name = ?', name);
+  if (row?.checkpoint !== (expected === null ? undefined : JSON.stringify(expected))) {
+    throw new CheckpointChangedError(name);
+  }
 }
 
 export function saveCheckpoint(client: SqliteClient, name: string, checkpoint: Checkpoint): void {

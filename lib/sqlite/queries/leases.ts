@@ -31,13 +31,15 @@ export function acquireLease(
   return { name, holder, token };
 }
 
-export function releaseLease(client: SqliteClient, { name, token }: Lease): void {
-  client.run('UPDATE leases SET ends_at = 0 WHERE name = ? AND token = ?', name, token);
+/** A file that was put back gives a token a second time, to another holder: only both together name a lease. */
+export function releaseLease(client: SqliteClient, { name, holder, token }: Lease): void {
+  client.run('UPDATE leases SET ends_at = 0 WHERE name = ? AND holder = ? AND token = ?', name, holder, token);
 }
 
 /** @throws {LeaseLostError} when somebody has taken the lease since */
-export function checkLease(client: SqliteClient, { name, token }: Lease): void {
-  if (findLease(client, name)?.token !== token) throw new LeaseLostError(name);
+export function checkLease(client: SqliteClient, { name, holder, token }: Lease): void {
+  const last = findLease(client, name);
+  if (last?.token !== token || last.holder !== holder) throw new LeaseLostError(name);
 }
 
 /** Those that last beyond `now`, sorted by name. */

@@ -11,6 +11,18 @@ export function recordedAt(client: SqliteClient, globalPosition: number): number
   throw new StorageCorruptedError(client.storage, `the event at global position ${globalPosition} is missing`);
 }
 
+/** Which event lies at a global position; undefined when there is none, or it was removed. */
+export function idAt(client: SqliteClient, globalPosition: number): string | undefined {
+  if (!Number.isFinite(globalPosition)) return undefined;
+  return client.get<{ id: string }>('SELECT id FROM events WHERE global_position = ?', globalPosition)?.id;
+}
+
+/** Which event lies at a position of a stream; undefined when there is none, or it was removed. */
+export function idInStream(client: SqliteClient, stream: number, position: number): string | undefined {
+  if (!Number.isFinite(position)) return undefined;
+  return client.get<{ id: string }>('SELECT id FROM events WHERE stream = ? AND position = ?', stream, position)?.id;
+}
+
 /** Where the event of a stream lies in the log. @throws {StorageCorruptedError} when it is missing */
 export function globalPositionOf(client: SqliteClient, stream: number, position: number): number {
   const row = client.get<{ globalPosition: number }>(

@@ -7,6 +7,7 @@ import { fencing, leases } from './areas/leases.js';
 import { limits } from './areas/limits.js';
 import { listingStreams, usage } from './areas/listing-streams.js';
 import { names, payloads } from './areas/names-and-payloads.js';
+import { conditions, places } from './areas/places.js';
 import { logFilters, readingTheLog } from './areas/reading-the-log.js';
 import { readingStreams, typeFilters } from './areas/reading-streams.js';
 import { restarts } from './areas/restarts.js';
@@ -36,7 +37,9 @@ export const AREAS: readonly ConformanceArea[] = [
   usage,
   names,
   payloads,
+  places,
   checkpoints,
+  conditions,
   leases,
   fencing,
   transactions,

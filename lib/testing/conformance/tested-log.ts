@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../../store/event.js';
 import { ANY, type ExpectedRevision } from '../../store/expected-revision.js';
 import type {
   AppendAnswer,
+  CheckpointConditions,
   EngineContext,
   EngineUsage,
   Lease,
@@ -161,8 +162,13 @@ export class TestedLog {
     return this.engine.usage({ recordedSince });
   }
 
-  async saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease): Promise<void> {
-    await this.engine.saveCheckpoint(name, checkpoint, lease);
+  async saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+    conditions?: CheckpointConditions,
+  ): Promise<void> {
+    await this.engine.saveCheckpoint(name, checkpoint, lease, conditions);
   }
 
   async loadCheckpoint(name: string): Promise<Checkpoint | undefined> {

@@ -123,6 +123,13 @@ export const leases = area(
       assert.equal(await log.acquire('billing', 'two'), undefined);
     });
 
+    it('are not ended by another holder with the same token', async (log) => {
+      // As after a server or a file was put back to a time before the token was given.
+      const lease = await log.acquired('billing', 'one');
+      await log.release({ ...lease, holder: 'two' });
+      assert.equal(await log.acquire('billing', 'three'), undefined);
+    });
+
     it('are listed by name while somebody holds them', async (log) => {
       assert.deepEqual(await log.leases(), []);
       const held = [await log.acquired('b', 'one'), await log.acquired('c', 'two'), await log.acquired('a', 'one')];
@@ -199,6 +206,13 @@ export const fencing = area(
       const current = await log.acquired('billing', 'one');
       await assertLost('billing', log.saveCheckpoint('billing', checkpointAt(1), stale));
       await log.saveCheckpoint('billing', checkpointAt(2), current);
+    });
+
+    it('keeps out another holder with the same token', async (log) => {
+      const lease = await log.acquired('billing', 'one');
+      await log.saveCheckpoint('billing', checkpointAt(1), lease);
+      await assertLost('billing', log.saveCheckpoint('billing', checkpointAt(2), { ...lease, holder: 'two' }));
+      assert.deepEqual(await log.loadCheckpoint('billing'), checkpointAt(1));
     });
 
     it('goes by the lease, whatever the checkpoint is called', async (log) => {
