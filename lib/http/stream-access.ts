@@ -1,4 +1,5 @@
 import { ForbiddenException } from '@nestjs/common';
+import { boundToCaller } from '../store/async-context.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 import { isOwnStream, shown } from '../store/names.js';
 import type { HttpRequest } from './http-exchange.js';
@@ -44,7 +45,8 @@ async function askedOf(rule: AccessRule, request: HttpRequest): Promise<StreamAc
 /** Which streams have to be left out one by one; undefined when none of those that a reader gets. */
 export function hiddenStreams(access: StreamAccess, asksForOwn: boolean): StreamAccess['canRead'] | undefined {
   if (access === EVERYTHING && !asksForOwn) return undefined;
-  return (streamId) => access.canRead(streamId);
+  // Live clients are asked for when somebody else appends; a rule may look up whose request it is.
+  return boundToCaller((streamId) => access.canRead(streamId));
 }
 
 /** @throws {ForbiddenException} whether the stream exists or not */

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { inOwnContext } from '../store/async-context.js';
 import { ValidationError } from '../store/errors.js';
 import { DeadLetterBox } from '../subscription/dead-letter-box.js';
 import type { Consumer, ConsumerStatus } from '../subscription/consumer.js';
@@ -60,7 +61,8 @@ export class StreamSubscriptions {
    * @throws {ValidationError} when there is no handler of this name
    */
   resume(name: string): Promise<void> {
-    return this.consumer(name).resume();
+    const consumer = this.consumer(name);
+    return inOwnContext(() => consumer.resume());
   }
 
   /** Resolves when every handler has its place in the log and is being called. */
@@ -128,7 +130,7 @@ export class StreamSubscriptions {
       const consumer = consumerOf({ ...handler, from: start, deadLetters });
       this.#handlers.set(name, { store, isDurable: options.durable !== undefined, consumer });
     }
-    await Promise.all(handlers.map((handler) => this.#openOne(handler)));
+    await inOwnContext(() => Promise.all(handlers.map((handler) => this.#openOne(handler))));
   }
 
   async #openOne({ name, place }: StreamEventHandler): Promise<void> {
@@ -142,7 +144,7 @@ export class StreamSubscriptions {
 
   /** @internal Begins to call the handlers. */
   start(): void {
-    for (const consumer of this.#consumers) consumer.start();
+    for (const consumer of this.#consumers) inOwnContext(() => consumer.start());
     this.#makeReady();
   }
 

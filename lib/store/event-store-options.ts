@@ -1,3 +1,4 @@
+import { boundToCaller } from './async-context.js';
 import { systemClock, type Clock } from './clock.js';
 import { toMilliseconds, type Duration } from './duration.js';
 import { ValidationError } from './errors.js';
@@ -126,7 +127,7 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     keepForDurable: checkRetention(all.retention),
     snapshotIntervalMs: toMilliseconds(all.snapshotInterval, 'snapshotInterval'),
     shutdownTimeoutMs: toMilliseconds(all.shutdownTimeoutMs, 'shutdownTimeoutMs'),
-    onExpire,
+    onExpire: onExpire && boundToCaller(onExpire),
     metricsCollector: addCollector({}, withMethods(all.metricsCollector, 'metricsCollector', []), logger),
     instrumentation: instrumentation === undefined ? undefined : withMethods(instrumentation, 'instrumentation', []),
     logger,

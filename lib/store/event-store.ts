@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { AppendSignal } from './append-signal.js';
+import { inOwnContext } from './async-context.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Clock } from './clock.js';
 import { Cursor, type END, START } from './cursor.js';
@@ -127,7 +128,8 @@ export class EventStore {
   ) {
     this.#options = options;
     this.#engine = engine;
-    this.#gate = new StoreGate(options.name, () => this.#start());
+    // The call that happens to open it is not whom its connections and timers work for.
+    this.#gate = new StoreGate(options.name, () => inOwnContext(() => this.#start()));
     this.#reader = new EventReader(options.name, engine, this.#gate, options.metricsCollector);
     this.#retentionBound = new RetentionBound(engine, options);
     this.#sweeper = new RetentionSweeper(

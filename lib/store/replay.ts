@@ -1,4 +1,5 @@
 import { defer, type Observable } from 'rxjs';
+import { boundToCaller } from './async-context.js';
 import type { Clock } from './clock.js';
 import { EventsExpiredError, OperationAbortedError } from './errors.js';
 import { EventFeed } from './event-feed.js';
@@ -64,7 +65,8 @@ export class Replay implements AsyncIterable<RecordedEvent> {
   /** @internal Ask `EventStore.replay` for one. */
   constructor(source: ReplaySource, options: ReplayOptions & { readonly batchSize: number }) {
     this.#source = source;
-    this.#options = options;
+    const { onProgress } = options;
+    this.#options = { ...options, onProgress: onProgress && boundToCaller(onProgress) };
   }
 
   /** @internal Told by retention. */

@@ -1,3 +1,4 @@
+import { boundToCaller } from '../store/async-context.js';
 import type { Clock } from '../store/clock.js';
 import { HandlerTimeoutError } from '../store/errors.js';
 import type { RecordedEvent } from '../store/event.js';
@@ -35,7 +36,8 @@ export class Interrupted extends Error {}
 
 /** Hands single events to a handler: with a time limit, and again after a failure. */
 export class EventAttempts {
-  readonly #running = new Set<AbortController>();
+  /** Aborts an attempt, in the context of the attempt: so its handler is told there. */
+  readonly #running = new Set<(reason: Error) => void>();
   readonly #pauses = new Set<() => void>();
   #isInterrupted = false;
 
@@ -59,16 +61,17 @@ export class EventAttempts {
     const { timeoutMs } = this.options;
     const abort = new AbortController();
     const { signal } = abort;
-    this.#running.add(abort);
+    const end = boundToCaller((reason: Error) => abort.abort(reason));
+    this.#running.add(end);
     let cancelTimer: (() => void) | undefined;
     try {
       const aborted = new Promise<never>((_, reject) => {
-        const end = (): void =>
+        const fail = (): void =>
           reject(signal.reason instanceof HandlerTimeoutError ? signal.reason : new Interrupted());
-        signal.addEventListener('abort', end, { once: true });
+        signal.addEventListener('abort', fail, { once: true });
       });
       if (timeoutMs > 0) {
-        const timeout = (): void => abort.abort(new HandlerTimeoutError(this.subscription, timeoutMs));
+        const timeout = (): void => end(new HandlerTimeoutError(this.subscription, timeoutMs));
         cancelTimer = this.clock.setTimer(timeout, timeoutMs);
       }
       const { subscription, storeName: store } = this;
@@ -76,7 +79,7 @@ export class EventAttempts {
       await Promise.race([this.#call(event, context), aborted]);
     } finally {
       cancelTimer?.();
-      this.#running.delete(abort);
+      this.#running.delete(end);
     }
   }
 
@@ -118,7 +121,7 @@ export class EventAttempts {
 
   /** Aborts the attempts that run, and waits for none of them. @param reason what their signals say */
   abortRunning(reason: Error = new Interrupted()): void {
-    for (const abort of this.#running) abort.abort(reason);
+    for (const end of this.#running) end(reason);
   }
 
   async #call(event: RecordedEvent, context: StreamEventContext): Promise<void> {

@@ -1,3 +1,4 @@
+import { inOwnContext } from '../store/async-context.js';
 import type { Checkpoint } from '../store/checkpoint.js';
 import { messageOf, stackOf } from '../store/error-text.js';
 import { HandlerFailedError, HandlerStoppedError, LeaseLostError, StorageUnavailableError } from '../store/errors.js';
@@ -509,9 +510,9 @@ export class EventConsumer implements Consumer {
   #attempt(event: RecordedEvent, attempt: number, isRetry = false): Promise<void> {
     const { name: handler, store, options } = this.#parts;
     const once = (transaction?: unknown): Promise<void> => this.#attempts.once(event, attempt, transaction);
-    return observedAttempt(store, { handler, attempt, event }, () =>
-      options.transaction ? this.#transact(once, isRetry ? undefined : this.#doneEntry(event)) : once(),
-    );
+    const make = (): Promise<void> =>
+      options.transaction ? this.#transact(once, isRetry ? undefined : this.#doneEntry(event)) : once();
+    return inOwnContext(() => observedAttempt(store, { handler, attempt, event }, make));
   }
 
   /** @throws what the handler fails with. That the storage is away for a while is no failure of it. */

@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
+import { boundToCaller } from '../store/async-context.js';
 import { END, START } from '../store/cursor.js';
 import { EventStoreError, StoreClosedError, SubscriptionEndedError } from '../store/errors.js';
 import { EventFeed } from '../store/event-feed.js';
@@ -40,6 +41,8 @@ export class LogSubscription implements Subscription {
   readonly #batchSize: number;
   readonly #begin: MaybePromise<number>;
   readonly #stopListening: () => void;
+  readonly #onCaughtUp: SubscribeOptions['onCaughtUp'];
+  readonly #onGap: SubscribeOptions['onGap'];
   readonly #turn = new EventLoopTurn();
 
   #state: SubscriptionState = 'catching-up';
@@ -71,6 +74,8 @@ export class LogSubscription implements Subscription {
     this.#reader = new LogReader(reads, target);
     this.#patience = new OutagePatience(source, this.#reader.describe());
     this.#batchSize = options.batchSize ?? 512;
+    this.#onCaughtUp = options.onCaughtUp && boundToCaller(options.onCaughtUp);
+    this.#onGap = options.onGap && boundToCaller(options.onGap);
     this.#feed = new EventFeed({
       turn: this.#turn,
       load: () => this.#load(),
@@ -221,7 +226,7 @@ export class LogSubscription implements Subscription {
         while (!observer.closed) {
           if (this.#state === 'stopped') return observer.complete();
           if (this.#reading) return void this.#reading.then(run, fail);
-          if (this.#mayRest) return this.#rest(run);
+          if (this.#mayRest) return this.#rest(goOn);
           const turn = this.#turn.giveBack();
           if (turn) return void turn.then(run);
           const answer = this.#readOn();
@@ -232,6 +237,8 @@ export class LogSubscription implements Subscription {
         fail(error);
       }
     };
+    // Whoever appends, or ends the store, wakes it in a context of their own.
+    const goOn = boundToCaller(run);
     const handingOut = handOut(this.#feed.takeBuffered());
     if (handingOut) void handingOut.then(run, fail);
     else if (this.#readTo !== undefined) run();
@@ -282,7 +289,7 @@ export class LogSubscription implements Subscription {
     this.#state = 'live';
     // The reader asks for more, so it has everything that is for it, and the rest lets it pass.
     this.#position = this.#readTo!;
-    this.options.onCaughtUp?.(this.#position);
+    this.#onCaughtUp?.(this.#position);
     this.#tellWhoCaughtUp();
     const { clock, pollIntervalMs } = this.source;
     if (pollIntervalMs !== undefined) {
@@ -323,7 +330,7 @@ export class LogSubscription implements Subscription {
         `${this.#gap.after}; it goes on after ${trimmedTo}. A longer retentionDuration or a faster reader avoids this.`,
     );
     metrics.onSubscriptionGap?.({ store: storeName, subscription: this.options.name ?? 'subscription' });
-    this.options.onGap?.(this.#gap);
+    this.#onGap?.(this.#gap);
   }
 
   /** The position to begin after. Events that were removed before the subscription was made are no gap. */
