@@ -2,9 +2,10 @@ import { StorageTooNewError } from '../../store/errors.js';
 import type { PostgresClient, Query } from '../postgres-client.js';
 import { eventLog } from './0001-event-log.js';
 import { append } from './0002-append.js';
+import { appendByStream } from './0003-append-by-stream.js';
 
 /** What was released is never edited: a change is one more at the end. */
-const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append];
+const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append, appendByStream];
 
 /**
  * Brings the schema to the version that this package needs, in one transaction. Instances that start together wait for the

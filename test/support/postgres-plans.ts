@@ -1,0 +1,72 @@
+import type { PostgresServer } from './postgres-server.js';
+
+/** What an administrator may have set, and what makes the planner of the server choose other plans. */
+export const PLANNER_SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'the settings it comes with': {},
+  'no nested loops': { enable_nestloop: 'off' },
+  'no hash joins': { enable_hashjoin: 'off' },
+  'no merge joins': { enable_mergejoin: 'off' },
+  'nothing but merge joins': { enable_nestloop: 'off', enable_hashjoin: 'off' },
+  'nothing but hash joins': { enable_nestloop: 'off', enable_mergejoin: 'off' },
+  'no index scans': { enable_indexscan: 'off', enable_indexonlyscan: 'off' },
+  'a fast disk': { random_page_cost: '1.1' },
+  'little memory': { work_mem: '64kB' },
+  'a fast disk and little memory': { random_page_cost: '1.1', work_mem: '64kB' },
+  'parallel plans': { parallel_setup_cost: '0', parallel_tuple_cost: '0', min_parallel_table_scan_size: '0' },
+};
+
+/** The address of a server whose sessions begin with these settings. */
+export function withSettings(url: string, settings: Readonly<Record<string, string>>): string {
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  return `${url}?options=${encodeURIComponent(options.join(' '))}`;
+}
+
+/** What the server knows of its tables: nothing, what was true when they were nearly empty, or what is true. */
+export type Statistics = 'no' | 'stale' | 'fresh';
+
+export const STATISTICS: readonly Statistics[] = ['no', 'stale', 'fresh'];
+
+export interface FilledStream {
+  readonly streamId: string;
+  readonly revision: number;
+}
+
+/** Fills the tables of a store that is new with streams of one to five events. @returns them in no order */
+export async function fillStreams(
+  server: PostgresServer,
+  schema: string,
+  count: number,
+  statistics: Statistics,
+): Promise<FilledStream[]> {
+  const analyze = async (): Promise<void> => {
+    for (const table of ['events', 'streams', 'log']) await server.run(`ANALYZE "${schema}".${table}`);
+  };
+  // Autovacuum would take them some time during the test.
+  for (const table of ['events', 'streams', 'log']) {
+    await server.run(`ALTER TABLE "${schema}".${table} SET (autovacuum_enabled = off)`);
+  }
+  const fill = async (first: number, last: number): Promise<void> => {
+    await server.run(
+      `INSERT INTO "${schema}".streams (stream_id) SELECT ${STREAM_ID} FROM generate_series($1::int, $2::int) AS n`,
+      [first, last],
+    );
+    await server.run(
+      `INSERT INTO "${schema}".events
+         SELECT (SELECT coalesce(max(global_position), 0) FROM "${schema}".events) + row_number() OVER (ORDER BY p, n),
+           ${STREAM_ID}, p, n || '-' || p, 'placed', '{"number":1}', '', 1700000000000, 1700000000000
+         FROM generate_series($1::int, $2::int) AS n, generate_series(1, 1 + n % 5) AS p`,
+      [first, last],
+    );
+    await server.run(`UPDATE "${schema}".log SET stream_count = $1`, [last]);
+  };
+  await fill(1, 100);
+  if (statistics === 'stale') await analyze();
+  await fill(101, count);
+  if (statistics === 'fresh') await analyze();
+  const rows = await server.run(
+    `SELECT stream_id, max(position) AS revision FROM "${schema}".events GROUP BY stream_id ORDER BY md5(stream_id)`,
+  );
+  return rows.map(({ stream_id, revision }) => ({ streamId: String(stream_id), revision: Number(revision) }));
+}
+
+const STREAM_ID = `'customer-' || lpad(n::text, 8, '0') || '-orders-of-the-year-2024'`;
