@@ -83,7 +83,7 @@ class ChainWalk {
     const { firstPosition, lastPosition, eventCount } = info;
     let next = eventCount === 0 ? lastPosition + 1 : firstPosition;
     for (;;) {
-      const records = await store.readStream(this.streamId, next - 1, { limit: RECORDS_AT_A_TIME });
+      const { events: records } = await store.read(this.streamId, next - 1, RECORDS_AT_A_TIME);
       if (records.length === 0) break;
       for (const record of records) {
         const problem = this.#problemOf(record, next, firstPosition, records);

@@ -68,6 +68,8 @@ export class Chunk {
   #segmentUsed = 0;
   #segmentBytes = 0;
   #textBytes = 0;
+  /** No event has more text than this; it stays when the event is taken back. */
+  largestTextBytes = 0;
 
   /** The bounds of `timestamps`. */
   earliest = Infinity;
@@ -139,7 +141,10 @@ export class Chunk {
       chunk.#segmentBytes += segment.length;
     }
     chunk.#textBytes = chunk.#segmentBytes;
-    for (; chunk.count < count; chunk.count++) chunk.#noteTime(chunk.timestamps[chunk.count]);
+    for (; chunk.count < count; chunk.count++) {
+      chunk.#noteTime(chunk.timestamps[chunk.count]);
+      chunk.largestTextBytes = Math.max(chunk.largestTextBytes, chunk.textBytesOf(chunk.count));
+    }
     return chunk;
   }
 
@@ -277,6 +282,7 @@ export class Chunk {
     this.#segmentOf[place] = this.#segments.length - 1;
     this.#segmentUsed = end;
     this.#textBytes += end - start;
+    if (end - start > this.largestTextBytes) this.largestTextBytes = end - start;
   }
 
   /** The texts of one event never cross from one segment to the next. */

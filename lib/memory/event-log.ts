@@ -6,6 +6,8 @@ export class EventLog {
   /** The bounds of time of all chunks but the last, beside each other: a range looks at each of them. */
   readonly #earliest: number[] = [];
   readonly #latest: number[] = [];
+  /** No event before the last chunk had more text than this. */
+  #largestTextBytes = 0;
   /** How many chunks were dropped at the front. */
   #dropped = 0;
   #head = 0;
@@ -45,6 +47,11 @@ export class EventLog {
     return last && last.count > 0 ? last.recordedAt[last.count - 1] : -Infinity;
   }
 
+  /** No event has more text than this, nor had any that was removed. */
+  get largestTextBytes(): number {
+    return Math.max(this.#largestTextBytes, this.#chunks[this.#chunks.length - 1]?.largestTextBytes ?? 0);
+  }
+
   /** What the log takes of the process's memory. */
   get bytes(): number {
     let bytes = 0;
@@ -67,6 +74,7 @@ export class EventLog {
     if (last) {
       this.#earliest.push(last.earliest);
       this.#latest.push(last.latest);
+      this.#largestTextBytes = this.largestTextBytes;
     }
     this.#chunks.push(chunk);
   }

@@ -46,6 +46,7 @@ import {
   type MemoryEngineOptions,
 } from './memory-engine-options.js';
 import { NameTable } from './name-table.js';
+import { PageRoom } from './page-room.js';
 import { RecordCache } from './record-cache.js';
 import { type Disk, nodeDisk } from './snapshots/disk.js';
 import { type ProcessTable, systemProcesses } from './snapshots/process-table.js';
@@ -277,9 +278,9 @@ class MemoryEngine implements StorageEngine {
     return { ...page, afterId: this.#idIn(streamId, after), reachedId: this.#idIn(streamId, page.position) };
   }
 
-  #readStream({ streamId, after, limit, direction, types, recordedSince }: ReadStreamRequest): StreamPage {
+  #readStream({ streamId, after, limit, maxBytes, direction, types, recordedSince }: ReadStreamRequest): StreamPage {
     const stream = this.#streamOf.get(streamId);
-    if (!stream) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true };
+    if (!stream) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true, isFull: false };
     const { revision } = stream;
     const firstKept =
       recordedSince === -Infinity ? stream.firstPosition : this.#firstKeptPosition(stream, recordedSince);
@@ -287,21 +288,26 @@ class MemoryEngine implements StorageEngine {
     const begin = step > 0 ? Math.max(after + 1, firstKept) : Math.min(after - 1, revision);
     const end = step > 0 ? revision + 1 : firstKept - 1;
     const available = Math.max(0, (end - begin) * step);
+    const room = this.#roomFor(Math.min(limit, available), maxBytes);
+    const bytesAt = (at: number): number => this.#textBytesAt(stream.globalPositionOf(at));
 
     if (types === undefined) {
-      const count = Math.min(limit, available);
+      const most = Math.min(limit, available);
+      const count = room ? room.takesOf(most, (index) => bytesAt(begin + index * step)) : most;
       const events = this.#records.ofStream(stream, step > 0 ? begin : begin - count + 1, count);
       if (step < 0) events.reverse();
       const position = count === 0 ? after : begin + (count - 1) * step;
-      return { events, revision, trimmedTo: firstKept - 1, position, isEnd: count === available };
+      const isFull = room?.isFull ?? false;
+      return { events, revision, trimmedTo: firstKept - 1, position, isEnd: count === available, isFull };
     }
 
     const events: RecordedEvent[] = [];
     const looked = Math.min(available, MOST_EVENTS_LOOKED_AT);
     let position = begin;
     for (; position !== begin + looked * step && events.length < limit; position += step) {
-      if (this.#hasType(stream.globalPositionOf(position), types))
-        events.push(this.#records.inStream(stream, position));
+      if (!this.#hasType(stream.globalPositionOf(position), types)) continue;
+      if (room && !room.takes(bytesAt(position))) break;
+      events.push(this.#records.inStream(stream, position));
     }
     const isEnd = (end - position) * step <= 0;
     return {
@@ -310,6 +316,7 @@ class MemoryEngine implements StorageEngine {
       trimmedTo: firstKept - 1,
       position: position === begin ? after : position - step,
       isEnd,
+      isFull: room?.isFull ?? false,
     };
   }
 
@@ -319,7 +326,7 @@ class MemoryEngine implements StorageEngine {
     return { ...page, afterId: this.#idIn(null, request.after), reachedId: this.#idIn(null, page.globalPosition) };
   }
 
-  #readAll({ after, limit, direction, filter, recordedSince }: ReadAllRequest): LogPage {
+  #readAll({ after, limit, maxBytes, direction, filter, recordedSince }: ReadAllRequest): LogPage {
     const { head } = this.#log;
     const firstKept = this.#firstKept({ recordedSince });
     const step = direction === 'forward' ? 1 : -1;
@@ -327,31 +334,47 @@ class MemoryEngine implements StorageEngine {
     const end = step > 0 ? head + 1 : firstKept - 1;
     const stop = begin + Math.min(Math.max(0, (end - begin) * step), MOST_EVENTS_LOOKED_AT) * step;
     const memory = filter && this.#memoryOf(filter);
+    const room = this.#roomFor(Math.min(limit, (stop - begin) * step), maxBytes);
     let events: RecordedEvent[] = [];
     let position = begin;
-    while (position !== stop && events.length < limit) {
+    while (position !== stop && events.length < limit && !room?.isFull) {
       const chunk = this.#log.chunkOf(position);
       const place = position - chunk.firstGlobalPosition;
       if (!memory || memory.admitsAll(chunk)) {
         const inChunk = step > 0 ? chunk.count - place : place + 1;
-        const count = Math.min(inChunk, (stop - position) * step, limit - events.length);
+        const most = Math.min(inChunk, (stop - position) * step, limit - events.length);
+        const count = room ? room.takesOf(most, (index) => chunk.textBytesOf(place + index * step)) : most;
         const first = step > 0 ? place : place - count + 1;
         const more = this.#records.ofChunk(chunk, first, first + count);
         if (step < 0) more.reverse();
         events = joined(events, more);
         position += count * step;
       } else {
-        if (memory.admits(chunk, place)) events.push(this.#records.inChunk(chunk, place));
+        if (memory.admits(chunk, place)) {
+          if (room && !room.takes(chunk.textBytesOf(place))) break;
+          events.push(this.#records.inChunk(chunk, place));
+        }
         position += step;
       }
     }
     const globalPosition = position === begin ? after : position - step;
-    return { events, globalPosition, head, trimmedTo: firstKept - 1, isEnd: (end - position) * step <= 0 };
+    const isEnd = (end - position) * step <= 0;
+    return { events, globalPosition, head, trimmedTo: firstKept - 1, isEnd, isFull: room?.isFull ?? false };
   }
 
-  readTimeRange({ from, to, after, upTo, limit, filter, recordedSince }: ReadTimeRangeRequest): TimeRangePage {
+  readTimeRange({
+    from,
+    to,
+    after,
+    upTo,
+    limit,
+    maxBytes,
+    filter,
+    recordedSince,
+  }: ReadTimeRangeRequest): TimeRangePage {
     const firstKept = this.#firstKept({ recordedSince });
     const memory = filter && this.#memoryOf(filter);
+    const room = this.#roomFor(Math.min(limit, MOST_EVENTS_LOOKED_AT), maxBytes);
     let events: RecordedEvent[] = [];
     let looked = 0;
     let last: TimePlace | undefined;
@@ -360,6 +383,8 @@ class MemoryEngine implements StorageEngine {
       const isWhole = chunk.firstGlobalPosition >= firstKept && chunk.lastGlobalPosition <= upTo;
       if (isWhole && (!memory || memory.admitsAll(chunk))) {
         turn = Math.min(end, begin + limit - events.length, begin + MOST_EVENTS_LOOKED_AT - looked);
+        if (room)
+          turn = begin + room.takesOf(turn - begin, (index) => chunk.textBytesOf(placeAt(places, begin + index)));
         const more = this.#records.ofStretch({ chunk, places, begin, end: turn });
         events = joined(events, more);
       } else {
@@ -368,7 +393,9 @@ class MemoryEngine implements StorageEngine {
           const place = placeAt(places, turn);
           const globalPosition = chunk.firstGlobalPosition + place;
           const isWanted = globalPosition >= firstKept && globalPosition <= upTo;
-          if (isWanted && (memory?.admits(chunk, place) ?? true)) events.push(this.#records.inChunk(chunk, place));
+          if (!isWanted || !(memory?.admits(chunk, place) ?? true)) continue;
+          if (room && !room.takes(chunk.textBytesOf(place))) break;
+          events.push(this.#records.inChunk(chunk, place));
         }
       }
       looked += turn - begin;
@@ -469,6 +496,16 @@ class MemoryEngine implements StorageEngine {
     const dropped = stream.dropFirst();
     if (dropped) this.#cache.forget(dropped);
     if (stream.count === 0 && !isOwnStream(stream.streamId)) this.#filledStreams--;
+  }
+
+  /** Watches over the size of a page; undefined when so many events will fit, whichever they are. */
+  #roomFor(count: number, maxBytes: number): PageRoom | undefined {
+    return count * this.#log.largestTextBytes <= maxBytes ? undefined : new PageRoom(maxBytes);
+  }
+
+  #textBytesAt(globalPosition: number): number {
+    const chunk = this.#log.chunkOf(globalPosition);
+    return chunk.textBytesOf(globalPosition - chunk.firstGlobalPosition);
   }
 
   #hasType(globalPosition: number, types: readonly Pattern[]): boolean {

@@ -27,7 +27,7 @@ export async function liveStart(store: EventStore, target: SubscriptionTarget): 
 
 async function readBackward(store: EventStore, streamId: string, before: number | typeof END) {
   try {
-    return await store.readStream(streamId, before, { direction: 'backward', limit: 100 });
+    return (await store.readStreamPage(streamId, before, { direction: 'backward', limit: 100 })).events;
   } catch (error) {
     if (error instanceof StreamNotFoundError) return [];
     throw error;

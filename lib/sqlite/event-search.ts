@@ -2,7 +2,10 @@ import { StorageCorruptedError } from '../store/errors.js';
 import type { RecordedEvent } from '../store/event.js';
 import { type EventRow, recordedEvent } from '../store/recorded-event.js';
 import type { Direction } from '../store/storage-engine.js';
+import { fitting, type PageRoom } from './page-room.js';
 import {
+  bytesOfLog,
+  bytesOfStream,
   type EventKind,
   eventsOfLog,
   eventsOfStream,
@@ -21,6 +24,8 @@ export interface EventSource {
   readonly name: string;
   events(stretch: Stretch, direction: Direction): EventRow[];
   kinds(stretch: Stretch, direction: Direction): EventKind[];
+  /** What the events take. */
+  bytes(stretch: Stretch): number;
 }
 
 /** What was found in a stretch, as far as it was looked at. */
@@ -30,6 +35,10 @@ export interface Found {
   readonly lookedTo: number | undefined;
   /** Whether the whole stretch was looked at. */
   readonly isEnd: boolean;
+  /** What the events take. */
+  readonly bytes: number;
+  /** Whether the next one found no room. */
+  readonly isFull: boolean;
 }
 
 export function theLog(client: SqliteClient): EventSource {
@@ -37,6 +46,7 @@ export function theLog(client: SqliteClient): EventSource {
     name: `the log of ${client.storage}`,
     events: (stretch, direction) => eventsOfLog(client, stretch, direction),
     kinds: (stretch, direction) => kindsOfLog(client, stretch, direction),
+    bytes: (stretch) => bytesOfLog(client, stretch),
   };
 }
 
@@ -46,6 +56,7 @@ export function theStream(client: SqliteClient, streamId: string, number: number
     name: `stream "${streamId}" of ${client.storage}`,
     events: (stretch, direction) => eventsOfStream(client, number, stretch, direction),
     kinds: (stretch, direction) => kindsOfStream(client, number, stretch, direction),
+    bytes: (stretch) => bytesOfStream(client, number, stretch),
   };
 }
 
@@ -61,7 +72,8 @@ export function stretchBefore(direction: Direction, after: number, kept: Stretch
 }
 
 /**
- * Looks for up to `limit` events from the beginning of a stretch; from its end, when the direction is backward.
+ * Looks for up to `limit` events that find room, from the beginning of a stretch; from its end, when the direction is
+ * backward.
  *
  * @param isWanted undefined when all are
  * @throws {StorageCorruptedError} when one is missing, as positions have no gaps
@@ -71,29 +83,63 @@ export function findEvents(
   stretch: Stretch,
   direction: Direction,
   limit: number,
+  room: PageRoom,
   isWanted?: (kind: EventKind) => boolean,
 ): Found {
   const size = Math.max(0, stretch.last - stretch.first + 1);
   const count = Math.min(size, isWanted && limit > 0 ? MOST_EVENTS_LOOKED_AT : Math.min(limit, MOST_EVENTS_LOOKED_AT));
-  if (count === 0) return { events: [], lookedTo: undefined, isEnd: size === 0 };
-  const part =
-    direction === 'forward'
-      ? { first: stretch.first, last: stretch.first + count - 1 }
-      : { first: stretch.last - count + 1, last: stretch.last };
-  if (!isWanted) {
-    const rows = complete(source, part, source.events(part, direction));
-    const lookedTo = direction === 'forward' ? part.last : part.first;
-    return { events: rows.map(recordedEvent), lookedTo, isEnd: count === size };
-  }
+  if (count === 0) return { events: [], lookedTo: undefined, isEnd: size === 0, bytes: 0, isFull: false };
+  const part = beginningOf(stretch, direction, count);
+  if (isWanted) return findWanted(source, part, direction, limit, room, isWanted, size);
+  const bytes = source.bytes(part);
+  if (bytes <= room.most) return allOf(source, part, direction, { bytes, isFull: false, isEnd: count === size });
   const kinds = complete(source, part, source.kinds(part, direction));
-  const events: RecordedEvent[] = [];
-  let looked = 0;
-  for (; looked < count && events.length < limit; looked++) {
-    if (!isWanted(kinds[looked])) continue;
-    const { position } = kinds[looked];
-    events.push(recordedEvent(source.events({ first: position, last: position }, direction)[0]));
-  }
-  return { events, lookedTo: kinds[looked - 1].position, isEnd: looked === size };
+  const fit = fitting(kinds, room);
+  if (fit.count === 0) return { events: [], lookedTo: undefined, isEnd: false, bytes: 0, isFull: true };
+  return allOf(source, beginningOf(part, direction, fit.count), direction, {
+    bytes: fit.bytes,
+    isFull: fit.count < count,
+    isEnd: fit.count === size,
+  });
+}
+
+function beginningOf(stretch: Stretch, direction: Direction, count: number): Stretch {
+  return direction === 'forward'
+    ? { first: stretch.first, last: stretch.first + count - 1 }
+    : { first: stretch.last - count + 1, last: stretch.last };
+}
+
+function allOf(
+  source: EventSource,
+  part: Stretch,
+  direction: Direction,
+  found: Pick<Found, 'bytes' | 'isFull' | 'isEnd'>,
+): Found {
+  const rows = complete(source, part, source.events(part, direction));
+  return { ...found, events: rows.map(recordedEvent), lookedTo: direction === 'forward' ? part.last : part.first };
+}
+
+function findWanted(
+  source: EventSource,
+  part: Stretch,
+  direction: Direction,
+  limit: number,
+  room: PageRoom,
+  isWanted: (kind: EventKind) => boolean,
+  size: number,
+): Found {
+  const kinds = complete(source, part, source.kinds(part, direction));
+  const wanted = kinds.filter(isWanted).slice(0, limit);
+  const { count, bytes } = fitting(wanted, room);
+  const events = wanted
+    .slice(0, count)
+    .map(({ position }) => recordedEvent(source.events({ first: position, last: position }, direction)[0]));
+  const isFull = count < wanted.length;
+  let looked = kinds.length;
+  // The next one is to be found again; and so are those behind the last one that was asked for.
+  if (isFull) looked = kinds.indexOf(wanted[count]);
+  else if (count === limit) looked = kinds.indexOf(wanted[count - 1]) + 1;
+  return { events, lookedTo: kinds[looked - 1]?.position, isEnd: looked === size, bytes, isFull };
 }
 
 function complete<Row>({ name }: EventSource, { first, last }: Stretch, rows: Row[]): Row[] {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Checkpoint } from '../store/checkpoint.js';
 import { ValidationError } from '../store/errors.js';
+import type { RecordedEvent } from '../store/event.js';
 import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
 import type {
   AppendAnswer,
@@ -37,7 +38,8 @@ import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { loadLog } from './queries/log.js';
 import { databaseBytes } from './queries/sizes.js';
-import { readLogPage, readStreamPage, readTimePage } from './read-pages.js';
+import { logPages, streamPages, timePages, type ReadTransaction } from './page-readings.js';
+import { type PagePart, readInTurns } from './read-in-turns.js';
 import { SnapshotWriter } from './snapshots/snapshot-writer.js';
 import type { SqliteClient } from './sqlite-client.js';
 import {
@@ -120,24 +122,15 @@ class SqliteEngine implements StorageEngine {
   }
 
   readStream(request: ReadStreamRequest): MaybePromise<StreamPage> {
-    return answered(
-      this.#read((client) => readStreamPage(client, request)),
-      ({ isEnd, events }) => isEnd || events.length >= request.limit,
-    );
+    return pageOf(readInTurns(request, streamPages(this.#reading)), request, ({ isEnd }) => isEnd);
   }
 
   readAll(request: ReadAllRequest): MaybePromise<LogPage> {
-    return answered(
-      this.#read((client) => readLogPage(client, request)),
-      ({ isEnd, events }) => isEnd || events.length >= request.limit,
-    );
+    return pageOf(readInTurns(request, logPages(this.#reading)), request, ({ isEnd }) => isEnd);
   }
 
   readTimeRange(request: ReadTimeRangeRequest): MaybePromise<TimeRangePage> {
-    return answered(
-      this.#read((client) => readTimePage(client, request)),
-      ({ next, events }) => next === undefined || events.length >= request.limit,
-    );
+    return pageOf(readInTurns(request, timePages(this.#reading)), request, ({ next }) => next === undefined);
   }
 
   listStreams(request: ListStreamsRequest): MaybePromise<StreamInfo[]> {
@@ -218,10 +211,18 @@ class SqliteEngine implements StorageEngine {
     const { client, busy } = this.#open;
     return busy.run(() => client.reading(() => work(client)));
   }
+
+  readonly #reading: ReadTransaction = (work) => this.#read(work);
 }
 
 /** Gives the event loop back before a page that is not all that was asked for: whoever wants more asks again at once. */
-function answered<Page>(page: MaybePromise<Page>, isAll: (page: Page) => boolean): MaybePromise<Page> {
-  if (isPromise(page)) return page;
-  return isAll(page) ? page : nextTurn(page);
+function pageOf<Page extends { readonly events: RecordedEvent[] }>(
+  part: MaybePromise<PagePart<Page>>,
+  { limit }: { readonly limit: number },
+  isLast: (page: Page) => boolean,
+): MaybePromise<Page> {
+  const whole = ({ page, isFull }: PagePart<Page>): Page => ('isFull' in page ? { ...page, isFull } : page);
+  if (isPromise(part)) return part.then(whole);
+  const page = whole(part);
+  return isLast(page) || page.events.length >= limit ? page : nextTurn(page);
 }

@@ -14,6 +14,7 @@ import type {
   StreamPage,
   TimeRangePage,
 } from './storage-engine.js';
+import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { StoreGate } from './store-gate.js';
 
 const READ_OPTIONS = {
@@ -23,10 +24,16 @@ const READ_OPTIONS = {
   readTimeRange: ['filter', 'limit', 'signal'],
 };
 
-type RangeRequest = Omit<ReadTimeRangeRequest, 'upTo' | 'after'>;
+type RangeRequest = Omit<ReadTimeRangeRequest, 'upTo' | 'after' | 'maxBytes'>;
+
+/** Asks for nothing but where the log ends. */
+const NO_EVENTS = { after: 0, limit: 0, maxBytes: MOST_BYTES_A_PAGE, direction: 'forward', filter: undefined } as const;
 
 /**
  * Answers checked read requests: page after page until enough events were found, counted and measured.
+ *
+ * An answer that says whether more follow, and with a limit, ends with the first page that is full, so that it can be held
+ * in memory whatever the size of its events. The others have what was asked for.
  *
  * What the engine answers at once stays without a promise, which matters when a read takes less than a microsecond.
  */
@@ -41,17 +48,22 @@ export class EventReader {
     private readonly metrics: MetricsCollector,
   ) {}
 
-  /** @param request checks what was asked for, and throws when it is not acceptable */
+  /**
+   * @param request checks what was asked for, and throws when it is not acceptable
+   * @param mayEndFull whether the caller learns from the page whether more follow
+   */
   stream(
     operation: 'read' | 'readStream',
+    mayEndFull: boolean,
     options: ReadOptions,
     request: () => ReadStreamRequest,
   ): MaybePromise<StreamPage> {
     return this.#measured(operation, options, request, (checked) => {
+      const endsFull = mayEndFull && checked.limit !== Infinity;
       const page = this.engine.readStream(checked);
       return isPromise(page)
-        ? page.then((answer) => this.#completeStream(answer, checked, options.signal))
-        : this.#completeStream(page, checked, options.signal);
+        ? page.then((answer) => this.#completeStream(answer, checked, endsFull, options.signal))
+        : this.#completeStream(page, checked, endsFull, options.signal);
     });
   }
 
@@ -72,7 +84,7 @@ export class EventReader {
     return this.#measured('readTimeRange', options, request, (checked) => {
       // What is appended between two pages may have happened before what was read: it does not belong to this view.
       const { recordedSince } = checked;
-      const end = this.engine.readAll({ after: 0, limit: 0, direction: 'forward', filter: undefined, recordedSince });
+      const end = this.engine.readAll({ ...NO_EVENTS, recordedSince });
       if (isPromise(end)) return end.then(({ head }) => this.#rangeUpTo(head, checked, options.signal));
       return this.#rangeUpTo(end.head, checked, options.signal);
     });
@@ -84,7 +96,8 @@ export class EventReader {
     signal: AbortSignal | undefined,
   ): MaybePromise<{ readonly events: RecordedEvent[] }> {
     throwIfAborted('readTimeRange', signal);
-    const request = { from, to, after: undefined, upTo, limit, filter, recordedSince };
+    const maxBytes = MOST_BYTES_A_PAGE;
+    const request = { from, to, after: undefined, upTo, limit, maxBytes, filter, recordedSince };
     const page = this.engine.readTimeRange(request);
     if (isPromise(page) || (page.next && page.events.length < limit)) return this.#readRangeOn(page, request, signal);
     return page;
@@ -107,7 +120,7 @@ export class EventReader {
 
   #completeLog(page: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): MaybePromise<ReadAllResult> {
     const { events, globalPosition, head, isEnd } = page;
-    if (!isEnd && events.length < request.limit) return this.#readLogOn(page, request, signal);
+    if (!isComplete(page, request, request.limit !== Infinity)) return this.#readLogOn(page, request, signal);
     // A read that began at the end and found nothing has looked as far as the log goes.
     return { events, globalPosition: Number.isFinite(globalPosition) ? globalPosition : head, isEnd };
   }
@@ -115,7 +128,7 @@ export class EventReader {
   async #readLogOn(first: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): Promise<ReadAllResult> {
     const { events } = first;
     let page = first;
-    while (!page.isEnd && events.length < request.limit) {
+    while (!isComplete({ ...page, events }, request, request.limit !== Infinity)) {
       throwIfAborted('readAll', signal);
       page = await this.engine.readAll({
         ...request,
@@ -130,16 +143,22 @@ export class EventReader {
   #completeStream(
     page: StreamPage,
     request: ReadStreamRequest,
+    endsFull: boolean,
     signal: AbortSignal | undefined,
   ): MaybePromise<StreamPage> {
     if (page.revision === 0) throw new StreamNotFoundError(request.streamId);
-    return page.isEnd || page.events.length >= request.limit ? page : this.#readOn(page, request, signal);
+    return isComplete(page, request, endsFull) ? page : this.#readOn(page, request, endsFull, signal);
   }
 
-  async #readOn(first: StreamPage, request: ReadStreamRequest, signal: AbortSignal | undefined): Promise<StreamPage> {
+  async #readOn(
+    first: StreamPage,
+    request: ReadStreamRequest,
+    endsFull: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<StreamPage> {
     const { events } = first;
     let page = first;
-    while (!page.isEnd && events.length < request.limit) {
+    while (!isComplete({ ...page, events }, request, endsFull)) {
       throwIfAborted('readStream', signal);
       page = await this.engine.readStream({
         ...request,
@@ -202,6 +221,15 @@ export class EventReader {
     });
     throw error;
   }
+}
+
+/** @param endsFull whether a full page is enough */
+function isComplete(
+  { events, isEnd, isFull }: StreamPage | LogPage,
+  { limit }: { readonly limit: number },
+  endsFull: boolean,
+): boolean {
+  return isEnd || events.length >= limit || (endsFull && isFull);
 }
 
 /** Not `push(...more)`: the arguments of a call lie on the stack, which a hundred thousand events overflow. */

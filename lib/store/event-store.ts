@@ -17,6 +17,7 @@ import { checkedName, checkName, checkUserStreamId, shown } from './names.js';
 import { checkPosition, toLimit } from './positions.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
+import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { StoreLogger } from './logger.js';
 import {
   guardInstrumentation,
@@ -51,6 +52,7 @@ import type {
   Lease,
   NamedCheckpoint,
   StorageEngine,
+  StreamPage,
   TimePlace,
 } from './storage-engine.js';
 import type { Time } from './time.js';
@@ -407,7 +409,8 @@ export class EventStore {
    * The returned cursor names the last event read: hand it back and the next read goes on without gap or repeat.
    *
    * @param cursor a cursor of this stream, or a position; default 0, before the first event
-   * @param limit at most so many events; 0 or less means all. Default 1 000
+   * @param limit at most so many events; 0 or less means all. Default 1 000. With a limit there are fewer, and `isEnd` is
+   *   false, when their data and metadata would take more than 8 MiB of JSON; there is always one
    * @throws {StreamNotFoundError} when nothing was ever appended to the stream
    * @throws {ValidationError | OperationAbortedError | StoreClosedError}
    */
@@ -417,10 +420,11 @@ export class EventStore {
     limit = 1_000,
     options: ReadOptions = {},
   ): Promise<ReadResult> {
-    const page = this.#reader.stream('read', options, () => ({
+    const page = this.#reader.stream('read', true, options, () => ({
       streamId: checkedName(streamId, 'streamId'),
       after: toPosition(cursor, streamId),
       limit: toLimit(limit),
+      maxBytes: MOST_BYTES_A_PAGE,
       direction: 'forward',
       types: compileTypes(options.types, 'types'),
       recordedSince: this.#retention(),
@@ -432,7 +436,7 @@ export class EventStore {
   }
 
   /**
-   * Reads events of one stream.
+   * Reads events of one stream: all, or as many as the limit says, however large they are.
    *
    * @param fromPosition exclusive: forward, the events after it; backward, those before it. 0, the default, begins at the
    *   respective end of the stream, as do `START` and `END`
@@ -444,23 +448,48 @@ export class EventStore {
     fromPosition: number | typeof START | typeof END = 0,
     options: ReadStreamOptions = {},
   ): Promise<RecordedEvent[]> {
-    const page = await this.#reader.stream('readStream', options, () => {
+    return (await this.#readStream(streamId, fromPosition, options, false)).events;
+  }
+
+  /**
+   * @internal A page of one stream: as `readStream` with a limit, but no more than fits into a page, as from `read`.
+   *
+   * @returns also how far it goes, which is where the next one begins
+   */
+  async readStreamPage(
+    streamId: string,
+    fromPosition: number | typeof START | typeof END,
+    options: ReadStreamOptions,
+  ): Promise<{ readonly events: RecordedEvent[]; readonly position: number; readonly isEnd: boolean }> {
+    return this.#readStream(streamId, fromPosition, options, true);
+  }
+
+  async #readStream(
+    streamId: string,
+    fromPosition: number | typeof START | typeof END,
+    options: ReadStreamOptions,
+    mayEndFull: boolean,
+  ): Promise<StreamPage> {
+    return this.#reader.stream('readStream', mayEndFull, options, () => {
       const { limit = 0, direction = 'forward', types } = options;
       checkDirection(direction);
       return {
         streamId: checkedName(streamId, 'streamId'),
         after: toBound(fromPosition, 'fromPosition', direction),
         limit: toLimit(limit),
+        maxBytes: MOST_BYTES_A_PAGE,
         direction,
         types: compileTypes(types, 'types'),
         recordedSince: this.#retention(),
       };
     });
-    return page.events;
   }
 
   /**
    * Reads events of all streams in the order they were recorded.
+   *
+   * With a limit there are fewer, and `isEnd` is false, when their data and metadata would take more than 8 MiB of JSON;
+   * there is always one.
    *
    * @throws {ValidationError | OperationAbortedError | StoreClosedError}
    */
@@ -471,6 +500,7 @@ export class EventStore {
       return {
         after: toBound(from, 'from', direction),
         limit: toLimit(limit),
+        maxBytes: MOST_BYTES_A_PAGE,
         direction,
         filter: toFilter(filter),
         recordedSince: this.#retention(),
@@ -522,9 +552,10 @@ export class EventStore {
     const recordedSince = this.#retention();
     const asked = this.#headNow();
     let head = isPromise(asked) ? Infinity : asked;
+    const maxBytes = MOST_BYTES_A_PAGE;
     const page = async (after: TimePlace | undefined, limit: number) => {
       head = await asked;
-      const request = { ...range, after, upTo: head, limit, filter, recordedSince };
+      const request = { ...range, after, upTo: head, limit, maxBytes, filter, recordedSince };
       return this.#gate.call(() => this.#engine.readTimeRange(request));
     };
     const covers = ({ timestamp, streamId, type, globalPosition }: RecordedEvent): boolean =>
@@ -682,6 +713,7 @@ export class EventStore {
     const page = this.#engine.readAll({
       after: 0,
       limit: 0,
+      maxBytes: MOST_BYTES_A_PAGE,
       direction: 'forward',
       filter: undefined,
       recordedSince: -Infinity,
@@ -709,6 +741,7 @@ export class EventStore {
   #subscriptionSource(): SubscriptionSource {
     const { name, clock, logger, metricsCollector } = this.#options;
     const direction = 'forward';
+    const maxBytes = MOST_BYTES_A_PAGE;
     return {
       storeName: name,
       signal: this.#signal,
@@ -718,13 +751,12 @@ export class EventStore {
       // Appends through this store wake its subscriptions for certain; hints of others may be lost.
       pollIntervalMs: this.#engine.onAppended && POLL_INTERVAL_MS,
       readStream: (streamId, after, limit, types) => {
-        const read = () =>
-          this.#engine.readStream({ streamId, after, limit, types, direction, recordedSince: this.#retention() });
-        return this.#gate.call(read);
+        const request = { streamId, after, limit, maxBytes, types, direction } as const;
+        return this.#gate.call(() => this.#engine.readStream({ ...request, recordedSince: this.#retention() }));
       },
       readAll: (after, limit, filter) => {
-        const read = () => this.#engine.readAll({ after, limit, filter, direction, recordedSince: this.#retention() });
-        return this.#gate.call(read);
+        const request = { after, limit, maxBytes, filter, direction } as const;
+        return this.#gate.call(() => this.#engine.readAll({ ...request, recordedSince: this.#retention() }));
       },
       countRead: (events) => void (this.#reader.eventsRead += events),
     };

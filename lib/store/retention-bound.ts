@@ -1,7 +1,15 @@
 import type { Checkpoint } from './checkpoint.js';
 import type { CheckedEventStoreOptions } from './event-store-options.js';
 import type { MaybePromise } from './maybe-promise.js';
+import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { StorageEngine } from './storage-engine.js';
+
+const ONE_EVENT = {
+  limit: 1,
+  maxBytes: MOST_BYTES_A_PAGE,
+  direction: 'forward',
+  recordedSince: -Infinity,
+} as const;
 
 /**
  * How far retention may go. With `keepForDurable` it stops before the first event that a durable handler still needs;
@@ -77,7 +85,7 @@ export class RetentionBound {
   }
 
   async #nextOf(streamId: string, position: number): Promise<number | undefined> {
-    const request = { streamId, limit: 1, direction: 'forward', types: undefined, recordedSince: -Infinity } as const;
+    const request = { streamId, ...ONE_EVENT, types: undefined } as const;
     for (let after = position; ;) {
       const page = await this.engine.readStream({ ...request, after });
       if (page.events.length > 0) return page.events[0].globalPosition;
@@ -88,7 +96,7 @@ export class RetentionBound {
 
   async #recordedAfter(globalPosition: number): Promise<number | undefined> {
     if (globalPosition === Infinity) return undefined;
-    const request = { limit: 1, direction: 'forward', filter: undefined, recordedSince: -Infinity } as const;
+    const request = { ...ONE_EVENT, filter: undefined } as const;
     for (let after = globalPosition; ;) {
       const page = await this.engine.readAll({ ...request, after });
       if (page.events.length > 0) return page.events[0].recordedAt.getTime();

@@ -2,6 +2,7 @@ import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { messageOf, stackOf } from './error-text.js';
 import { EventLoopTurn } from './event-loop-turn.js';
 import type { RecordedEvent } from './event.js';
+import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { RetentionBound } from './retention-bound.js';
 import type { StorageEngine } from './storage-engine.js';
 
@@ -115,6 +116,7 @@ export class RetentionSweeper {
     const { events } = await this.engine.readAll({
       after: 0,
       limit: EVENTS_PER_STEP,
+      maxBytes: MOST_BYTES_A_PAGE,
       direction: 'forward',
       filter: undefined,
       recordedSince: -Infinity,

@@ -46,7 +46,12 @@ export interface StorageEngine {
    */
   append(request: AppendRequest): MaybePromise<AppendAnswer>;
 
-  /** Events of one stream, by position. May answer with fewer than asked, or none, although more follow. */
+  /**
+   * Events of one stream, by position. May answer with fewer than asked, or none, although more follow.
+   *
+   * A page, here and below, is in memory at once, so it is bounded by `maxBytes` as well as by `limit`. Bytes are those of the
+   * JSON texts in UTF-8. An engine does not fetch what does not fit: readers of large events come for a few at a time.
+   */
   readStream(request: ReadStreamRequest): MaybePromise<StreamPage>;
 
   /** Events of the whole log, by global position. May answer with fewer than asked, or none, although more follow. */
@@ -211,6 +216,8 @@ export interface ReadStreamRequest extends Retained {
   readonly after: number;
   /** At most so many events: a whole number, at least 0, or Infinity. */
   readonly limit: number;
+  /** The page ends before an event with which data and metadata of its events would take more, unless that is its first. */
+  readonly maxBytes: number;
   readonly direction: Direction;
   readonly types: readonly Pattern[] | undefined;
   /** Whether the answer is to say which events lie at `after` and at the place it comes to; only forward. Default false. */
@@ -228,6 +235,8 @@ export interface StreamPage extends PageIds {
   readonly position: number;
   /** Whether no event of the request follows. */
   readonly isEnd: boolean;
+  /** Whether it ends where it does because of `maxBytes`. */
+  readonly isFull: boolean;
 }
 
 export interface ReadAllRequest extends Retained {
@@ -235,6 +244,8 @@ export interface ReadAllRequest extends Retained {
   readonly after: number;
   /** At most so many events: a whole number, at least 0, or Infinity. */
   readonly limit: number;
+  /** The page ends before an event with which data and metadata of its events would take more, unless that is its first. */
+  readonly maxBytes: number;
   readonly direction: Direction;
   readonly filter: CompiledFilter | undefined;
   /** Whether the answer is to say which events lie at `after` and at the place it comes to; only forward. Default false. */
@@ -260,6 +271,8 @@ export interface LogPage extends PageIds {
   readonly trimmedTo: number;
   /** Whether no event of the request follows. */
   readonly isEnd: boolean;
+  /** Whether it ends where it does because of `maxBytes`. */
+  readonly isFull: boolean;
 }
 
 /** A place in the order of time. */
@@ -280,6 +293,8 @@ export interface ReadTimeRangeRequest extends Retained {
   readonly upTo: number;
   /** At most so many events: a whole number, at least 1, or Infinity. */
   readonly limit: number;
+  /** The page ends before an event with which data and metadata of its events would take more, unless that is its first. */
+  readonly maxBytes: number;
   readonly filter: CompiledFilter | undefined;
 }
 

@@ -31,6 +31,8 @@ export type NewDeadLetter = Pick<DeadLetter, 'subscription' | 'event' | 'attempt
 };
 
 const STREAM_PREFIX = '$dead-letters-';
+/** How many changes are read at a time: a letter holds its event. */
+const CHANGES_A_PAGE = 1_000;
 
 /**
  * The dead letters of one store, kept in streams of the store itself: one for each durable handler.
@@ -97,7 +99,11 @@ export class DeadLetterBox {
       const streamId = STREAM_PREFIX + subscription;
       const { firstPosition, lastPosition } = await this.store.getStreamInfo(streamId);
       if (lastPosition > fold.position) {
-        for (const event of await this.store.readStream(streamId, fold.position)) fold.apply(event);
+        for (let isEnd = false; !isEnd;) {
+          const page = await this.store.read(streamId, fold.position, CHANGES_A_PAGE);
+          for (const event of page.events) fold.apply(event);
+          isEnd = page.isEnd;
+        }
       }
       fold.forgetBefore(firstPosition);
     } catch (error) {

@@ -112,7 +112,7 @@ export class EventConsumer implements Consumer {
     this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle, () => this.#mayBegin);
     const types = typeof target === 'string' ? undefined : target.types;
     this.#parked = new ParkedStreams(
-      (streamId, after) => this.#patiently(() => store.readStream(streamId, after, { limit: 100, types })),
+      async (streamId, after) => (await this.#patiently(() => store.read(streamId, after, 100, { types }))).events,
       (event) => this.#dealLater(event),
       () => this.#keeper?.changed(),
     );

@@ -42,6 +42,7 @@ const appendTo = (engine: StorageEngine, streamId: string, events: EventToAppend
 const everything = {
   after: 0,
   limit: Infinity,
+  maxBytes: Infinity,
   direction: 'forward',
   filter: undefined,
   recordedSince: -Infinity,

@@ -39,7 +39,13 @@ function eventsAfter(file: string, after: number): Promise<RecordedEvent<Counted
   return withEngine(file, async (engine) => {
     const events: RecordedEvent[] = [];
     for (let place = after, isEnd = false; !isEnd;) {
-      const request = { after: place, limit: Infinity, direction: 'forward', filter: undefined } as const;
+      const request = {
+        after: place,
+        limit: Infinity,
+        maxBytes: Infinity,
+        direction: 'forward',
+        filter: undefined,
+      } as const;
       const page = await engine.readAll({ ...request, recordedSince: -Infinity });
       events.push(...page.events);
       ({ globalPosition: place, isEnd } = page);

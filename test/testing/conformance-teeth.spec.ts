@@ -240,6 +240,49 @@ const DEFECTS: readonly (readonly [defect: string, area: string, create: () => S
     broken((inner) => ({ readTimeRange: (request) => inner.readTimeRange({ ...request, to: request.to - 1 }) })),
   ],
   [
+    'bounds a page of the log by its events alone',
+    'pages of large events',
+    broken((inner) => ({ readAll: (request) => inner.readAll({ ...request, maxBytes: Infinity }) })),
+  ],
+  [
+    'bounds a page of a stream by its events alone when they are of some types',
+    'pages of large events',
+    broken((inner) => ({
+      readStream: (request) => inner.readStream(request.types ? { ...request, maxBytes: Infinity } : request),
+    })),
+  ],
+  [
+    'bounds a page of a time range by its events alone',
+    'pages of large events',
+    broken((inner) => ({ readTimeRange: (request) => inner.readTimeRange({ ...request, maxBytes: Infinity }) })),
+  ],
+  [
+    'passes over the event that finds no room',
+    'pages of large events',
+    broken((inner) => ({
+      async readStream(request) {
+        const page = await inner.readStream(request);
+        return page.isFull ? { ...page, position: page.position + 1 } : page;
+      },
+    })),
+  ],
+  [
+    'never gives an event that is larger than a page',
+    'pages of large events',
+    broken((inner) => ({
+      async readAll(request) {
+        const page = await inner.readAll(request);
+        const isTooLarge = JSON.stringify(page.events[0]?.data ?? '').length > request.maxBytes;
+        return isTooLarge ? { ...page, events: [], globalPosition: request.after, isFull: true } : page;
+      },
+    })),
+  ],
+  [
+    'does not say that a page ends for want of room',
+    'pages of large events',
+    broken((inner) => ({ readStream: async (request) => ({ ...(await inner.readStream(request)), isFull: false }) })),
+  ],
+  [
     'lets one event more into a stream than the limit',
     'limits',
     broken((inner) => ({
@@ -425,6 +468,7 @@ const DEFECTS: readonly (readonly [defect: string, area: string, create: () => S
 const everything = {
   after: 0,
   limit: Infinity,
+  maxBytes: Infinity,
   direction: 'forward',
   filter: undefined,
   recordedSince: -Infinity,

@@ -6,8 +6,8 @@ interface FoundPage {
   readonly direction: Direction;
   /** How many positions were looked at, at most; Infinity for all. */
   readonly mostLookedAt: number;
-  /** Whether it holds as many events as it could. */
-  readonly isFull: boolean;
+  /** Whether it ends with its last event, because it holds as many as it could. */
+  readonly endsEarly: boolean;
   /** The position of the last event in it; undefined when it holds none. */
   readonly lastRead: number | undefined;
   readonly trimmedTo: number;
@@ -17,16 +17,16 @@ interface FoundPage {
 
 /** How far a page reaches, and whether nothing follows it. */
 export function endOfPage(page: FoundPage): { readonly position: number; readonly isEnd: boolean } {
-  const { after, direction, mostLookedAt, isFull, lastRead = after, trimmedTo, last } = page;
+  const { after, direction, mostLookedAt, endsEarly, lastRead = after, trimmedTo, last } = page;
   if (direction === 'forward') {
     const begin = Math.max(after, trimmedTo);
     if (begin >= last) return { position: after, isEnd: true };
-    const position = isFull ? lastRead : Math.min(begin + mostLookedAt, last);
+    const position = endsEarly ? lastRead : Math.min(begin + mostLookedAt, last);
     return { position, isEnd: position >= last };
   }
   const begin = Math.min(after, last + 1);
   if (begin <= trimmedTo + 1) return { position: after, isEnd: true };
-  const position = isFull ? lastRead : Math.max(begin - mostLookedAt, trimmedTo + 1);
+  const position = endsEarly ? lastRead : Math.max(begin - mostLookedAt, trimmedTo + 1);
   return { position, isEnd: position <= trimmedTo + 1 };
 }
 

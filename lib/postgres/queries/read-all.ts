@@ -1,5 +1,6 @@
 import type { LogPage, ReadAllRequest } from '../../store/storage-engine.js';
 import type { Query, Row } from '../postgres-client.js';
+import { boundedPage, BYTES, withinRoom } from './bounded-page.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { filterCondition, Parameters } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
@@ -12,7 +13,7 @@ import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
  * The join is with one row, so the events stay in their order.
  */
 export function readAll(schema: string, request: ReadAllRequest): Query<LogPage> {
-  const { after, limit, direction, filter, recordedSince, wantsIds } = request;
+  const { after, limit, maxBytes, direction, filter, recordedSince, wantsIds } = request;
   const parameters = new Parameters();
   const begin = parameters.add(integerOrNull(after));
   const order = direction === 'forward' ? 'ASC' : 'DESC';
@@ -35,15 +36,21 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
   const mostLookedAt = filter?.stream === undefined ? MOST_EVENTS_LOOKED_AT : undefined;
   // Without a filter, a page ends with an event.
   const farthestId = filter ? idAt(farthestPlace({ ...page, mostLookedAt })) : 'null';
+  const events = `
+    SELECT e.stream_id, ${EVENT_COLUMNS}, ${BYTES} AS bytes FROM ${schema}.events e
+    WHERE ${look} AND ${filterCondition(filter, parameters)}
+    ORDER BY e.${place} ${order} LIMIT ${parameters.add(most)}`;
+  const bounds = {
+    before: 'e.stream_id',
+    order: `e.${place} ${order}`,
+    maxBytes: parameters.add(Math.min(maxBytes, Number.MAX_SAFE_INTEGER)),
+  };
   const text = `
     WITH log AS MATERIALIZED (
       SELECT log_end.head, ${trimmedTo} AS trimmed_to FROM ${schema}.log_end(), ${schema}.log WHERE log.id = 1
     )
-    SELECT log.head, log.trimmed_to, ${idAt(`${begin}::bigint`)}, ${farthestId}, page.* FROM log LEFT JOIN LATERAL (
-      SELECT e.stream_id, ${EVENT_COLUMNS} FROM ${schema}.events e
-      WHERE ${look} AND ${filterCondition(filter, parameters)}
-      ORDER BY e.${place} ${order} LIMIT ${parameters.add(most)}
-    ) AS page ON true`;
+    SELECT log.head, log.trimmed_to, ${idAt(`${begin}::bigint`)}, ${farthestId}, page.* FROM log
+    LEFT JOIN LATERAL (${boundedPage({ events, ...bounds })}) AS page ON true`;
   // With a condition, how much is to be looked at depends on its values: a plan for any of them would look at too much.
   const isPrepared = !filter?.stream && !filter?.streams && !filter?.types;
   return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
@@ -51,12 +58,13 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
 
 function pageOf(rows: readonly Row[], { after, direction, filter, wantsIds }: ReadAllRequest, most: number): LogPage {
   const [head, trimmedTo] = rows[0].slice(0, 2).map(Number);
-  const events = rows[0][4] === null ? [] : rows.map((row) => toEvent(row[4]!, row, 5));
-  const isFull = events.length === most;
+  const { fitting, isFull } = withinRoom(rows, 5);
+  const events = rows[0][4] === null ? [] : fitting.map((row) => toEvent(row[4]!, row, 5));
+  const endsEarly = isFull || events.length === most;
   const lastRead = events.at(-1)?.globalPosition;
   const mostLookedAt = filter?.stream === undefined ? MOST_EVENTS_LOOKED_AT : Infinity;
-  const { position, isEnd } = endOfPage({ after, direction, mostLookedAt, isFull, lastRead, trimmedTo, last: head });
-  const page = { events, globalPosition: position, head, trimmedTo, isEnd };
+  const { position, isEnd } = endOfPage({ after, direction, mostLookedAt, endsEarly, lastRead, trimmedTo, last: head });
+  const page = { events, globalPosition: position, head, trimmedTo, isEnd, isFull };
   if (!wantsIds) return page;
   const last = events.at(-1);
   const found = {

@@ -1,12 +1,14 @@
 import type { EventRow } from '../../store/recorded-event.js';
 import type { TimePlace } from '../../store/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
-import { EVENT_COLUMNS, EVENTS, type Stretch } from './events.js';
+import { BYTES, EVENT_COLUMNS, EVENTS, type Stretch } from './events.js';
 
 /** What a filter has to know of an event, and its place in time. */
 export interface EventKindInTime extends TimePlace {
   readonly streamId: string;
   readonly type: string;
+  /** What data and metadata take. */
+  readonly bytes: number;
 }
 
 export interface TimeSpan {
@@ -18,11 +20,33 @@ export interface TimeSpan {
   readonly limit: number;
 }
 
-const KIND_COLUMNS = 'e.timestamp, e.global_position AS "globalPosition", s.stream_id AS "streamId", e.type';
+const KIND_COLUMNS = `e.timestamp, e.global_position AS "globalPosition", s.stream_id AS "streamId", e.type, ${BYTES} AS bytes`;
 
 /** Events after a place in time, in the order of time. */
 export function eventsByTime(client: SqliteClient, span: TimeSpan): EventRow[] {
   return byTime<EventRow>(client, EVENT_COLUMNS, span);
+}
+
+/** Not less than they take all together. */
+export function mostBytesByTime(client: SqliteClient, { after, to, within, limit }: TimeSpan): number {
+  const sizes = (condition: string): string =>
+    `SELECT ${BYTES} AS bytes FROM events e WHERE ${condition} AND e.global_position BETWEEN ? AND ?`;
+  const sum = client.get<{ bytes: number | null }>(
+    `SELECT sum(bytes) AS bytes FROM (
+       SELECT * FROM (${sizes('e.timestamp = ?')} ORDER BY e.global_position LIMIT ?) UNION ALL
+       SELECT * FROM (${sizes('e.timestamp > ? AND e.timestamp <= ?')} ORDER BY e.timestamp, e.global_position LIMIT ?)
+     )`,
+    after.timestamp,
+    Math.max(after.globalPosition + 1, within.first),
+    within.last,
+    limit,
+    after.timestamp,
+    to,
+    within.first,
+    within.last,
+    limit,
+  );
+  return sum!.bytes ?? 0;
 }
 
 /** What a filter has to know of them. */

@@ -14,7 +14,12 @@ export interface EventKind {
   readonly position: number;
   readonly streamId: string;
   readonly type: string;
+  /** What data and metadata take. */
+  readonly bytes: number;
 }
+
+/** Of a text, SQLite knows it without reading the text. */
+export const BYTES = 'octet_length(e.data) + octet_length(e.metadata)';
 
 export const EVENT_COLUMNS = `
   e.id, e.type, e.data, e.metadata, e.timestamp, s.stream_id AS "streamId", e.position,
@@ -35,10 +40,16 @@ export function eventsOfLog(client: SqliteClient, { first, last }: Stretch, dire
   );
 }
 
+/** What they take all together. */
+export function bytesOfLog(client: SqliteClient, { first, last }: Stretch): number {
+  const sum = `SELECT sum(${BYTES}) AS bytes FROM events e WHERE e.global_position BETWEEN ? AND ?`;
+  return client.get<{ bytes: number | null }>(sum, first, last)!.bytes ?? 0;
+}
+
 /** What a filter has to know of them. */
 export function kindsOfLog(client: SqliteClient, { first, last }: Stretch, direction: Direction): EventKind[] {
   return client.all(
-    `SELECT e.global_position AS position, s.stream_id AS "streamId", e.type FROM ${EVENTS}
+    `SELECT e.global_position AS position, s.stream_id AS "streamId", e.type, ${BYTES} AS bytes FROM ${EVENTS}
      WHERE e.global_position BETWEEN ? AND ? ORDER BY e.global_position ${order(direction)}`,
     first,
     last,
@@ -61,6 +72,12 @@ export function eventsOfStream(
   );
 }
 
+/** What they take all together. */
+export function bytesOfStream(client: SqliteClient, stream: number, { first, last }: Stretch): number {
+  const sum = `SELECT sum(${BYTES}) AS bytes FROM events e WHERE e.stream = ? AND e.position BETWEEN ? AND ?`;
+  return client.get<{ bytes: number | null }>(sum, stream, first, last)!.bytes ?? 0;
+}
+
 /** What a filter has to know of them. */
 export function kindsOfStream(
   client: SqliteClient,
@@ -69,7 +86,7 @@ export function kindsOfStream(
   direction: Direction,
 ): EventKind[] {
   return client.all(
-    `SELECT e.position, s.stream_id AS "streamId", e.type FROM ${EVENTS}
+    `SELECT e.position, s.stream_id AS "streamId", e.type, ${BYTES} AS bytes FROM ${EVENTS}
      WHERE e.stream = ? AND e.position BETWEEN ? AND ? ORDER BY e.position ${order(direction)}`,
     stream,
     first,

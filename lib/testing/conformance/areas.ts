@@ -3,6 +3,7 @@ import { checkpoints } from './areas/checkpoints.js';
 import { closing } from './areas/closing.js';
 import { emptyLog } from './areas/empty-log.js';
 import { expectedRevisions, retries } from './areas/expected-revisions.js';
+import { largeEvents } from './areas/large-events.js';
 import { fencing, leases } from './areas/leases.js';
 import { limits } from './areas/limits.js';
 import { listingStreams, usage } from './areas/listing-streams.js';
@@ -30,6 +31,7 @@ export const AREAS: readonly ConformanceArea[] = [
   readingTheLog,
   logFilters,
   timeRanges,
+  largeEvents,
   limits,
   retention,
   trimming,

@@ -25,7 +25,7 @@ import { type EventDraft, toAppend } from './event-drafts.js';
 import { type LivingClock, realTime } from './living-clock.js';
 
 /** Everything, from the first event on. */
-const ALL = { after: 0, limit: Infinity, direction: 'forward', recordedSince: -Infinity } as const;
+const ALL = { after: 0, limit: Infinity, maxBytes: Infinity, direction: 'forward', recordedSince: -Infinity } as const;
 
 /** How long what has to come about may take: it ends before a test runner gives up. */
 const PATIENCE_MS = 4_000;
@@ -114,10 +114,11 @@ export class TestedLog {
     ...request
   }: Partial<Omit<ReadTimeRangeRequest, 'filter'>> & Filtered = {}): Promise<TimeRangePage> {
     const everything = { from: -Infinity, to: Infinity, after: undefined, upTo: Infinity };
-    const { limit, recordedSince } = ALL;
+    const { limit, maxBytes, recordedSince } = ALL;
     return this.engine.readTimeRange({
       ...everything,
       limit,
+      maxBytes,
       recordedSince,
       ...request,
       filter: filter && toFilter(filter),
