@@ -43,6 +43,12 @@ export interface EventStoreOptions {
   readonly snapshotInterval?: Duration;
 
   /**
+   * How long opening waits for a database that is not there yet, in milliseconds; it says so once in the log, and then fails
+   * with what it met. What no waiting mends fails at once. 0 for not at all. Default 30 000.
+   */
+  readonly startTimeoutMs?: number;
+
+  /**
    * How long closing waits for handlers that are at work, in milliseconds, before it aborts them and goes on without
    * them. Default 10 000.
    */
@@ -81,6 +87,7 @@ export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
   retentionDuration: 0,
   retention: Object.freeze({ keepForDurable: false }),
   snapshotInterval: 3_600_000,
+  startTimeoutMs: 30_000,
   shutdownTimeoutMs: 10_000,
   metricsCollector: Object.freeze<MetricsCollector>({}),
   logger: consoleLogger,
@@ -95,6 +102,7 @@ export interface CheckedEventStoreOptions {
   readonly retentionDurationMs: number;
   readonly keepForDurable: boolean;
   readonly snapshotIntervalMs: number;
+  readonly startTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly onExpire: EventStoreOptions['onExpire'];
   readonly metricsCollector: MetricsCollector;
@@ -126,6 +134,7 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     retentionDurationMs: toMilliseconds(all.retentionDuration, 'retentionDuration'),
     keepForDurable: checkRetention(all.retention),
     snapshotIntervalMs: toMilliseconds(all.snapshotInterval, 'snapshotInterval'),
+    startTimeoutMs: toMilliseconds(all.startTimeoutMs, 'startTimeoutMs'),
     shutdownTimeoutMs: toMilliseconds(all.shutdownTimeoutMs, 'shutdownTimeoutMs'),
     onExpire: onExpire && boundToCaller(onExpire),
     metricsCollector: addCollector({}, withMethods(all.metricsCollector, 'metricsCollector', []), logger),

@@ -3,9 +3,12 @@ import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { AppendSignal } from './append-signal.js';
 import { inOwnContext } from './async-context.js';
+import { AppendTrouble } from './append-trouble.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Clock } from './clock.js';
 import { Cursor, type END, START } from './cursor.js';
+import { openEngine } from './engine-opening.js';
+import { messageOf, stackOf } from './error-text.js';
 import { codeOf, OperationAbortedError, StreamNotFoundError, ValidationError } from './errors.js';
 import { compileTypes, toFilter } from './event-filter.js';
 import type { NewEvent, RecordedEvent } from './event.js';
@@ -104,6 +107,7 @@ export class EventStore {
   readonly #engine: StorageEngine;
   readonly #options: CheckedEventStoreOptions;
   readonly #signal = new AppendSignal();
+  readonly #appendTrouble = new AppendTrouble();
   readonly #retentionBound: RetentionBound;
   readonly #sweeper: RetentionSweeper;
   readonly #snapshots: SnapshotTaker;
@@ -295,15 +299,36 @@ export class EventStore {
   }
 
   async #start(): Promise<void> {
-    const { name, clock, logger, metricsCollector } = this.#options;
+    const { name, clock, logger, metricsCollector, startTimeoutMs } = this.#options;
     const onBackgroundFailure = (operation: string): void =>
       metricsCollector.onBackgroundFailure?.({ store: name, operation });
-    await this.#engine.open({ storeName: name, clock, logger, onBackgroundFailure, ...this.limits });
-    if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
-    if (this.#options.keepForDurable) await this.#retentionBound.renew();
-    this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
-    this.#sweeper.start();
-    this.#snapshots.start();
+    const context = { storeName: name, clock, logger, onBackgroundFailure, ...this.limits };
+    await openEngine(this.#engine, context, startTimeoutMs, this.#gate.closing);
+    try {
+      if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
+      if (this.#options.keepForDurable) await this.#retentionBound.renew();
+      this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
+      this.#sweeper.start();
+      this.#snapshots.start();
+    } catch (error) {
+      await this.#takeBackOpening();
+      throw error;
+    }
+  }
+
+  /** Leaves the engine as it was before, so that it can be opened again. */
+  async #takeBackOpening(): Promise<void> {
+    try {
+      await this.#engine.close();
+    } catch (error) {
+      const problem = `Store "${this.name}" could not be opened, and its engine could not be closed again`;
+      this.logger.error(`${problem}: ${messageOf(error)}`, stackOf(error));
+    }
+  }
+
+  /** @internal Why the storage refuses appends, or has just refused one; undefined when it does not, as far as is known. */
+  get appendTrouble(): Error | undefined {
+    return this.#appendTrouble.current;
   }
 
   /**
@@ -358,9 +383,11 @@ export class EventStore {
       const recordedSince = this.#retention();
       const asked = this.#engine.append({ streamId, events: batch, expectedRevision, recordedSince });
       const answer = isPromise(asked) ? await this.#gate.untilSettled(asked) : asked;
+      this.#appendTrouble.noteKept();
       return this.#appended(streamId, batch.length, answer);
     } catch (error) {
       outcome = codeOf(error);
+      this.#appendTrouble.noteFailure(error);
       throw error;
     } finally {
       metricsCollector.onAppend?.({

@@ -12,7 +12,8 @@ import type { StoreSnapshot, StreamInfo } from './stream-info.js';
  * What keeps the events: the one contract between the store and its engines.
  *
  * The store checks every argument and fills in every default, so an engine gets exactly what is described here and does
- * not check again. It calls `open` once and first, `close` once and last, and the others in between, any number at a time.
+ * not check again. It calls `open` first, `close` last, and the others in between, any number at a time. An `open` that
+ * fails leaves nothing behind, and may be called again, as may that of an engine that was closed.
  * An engine that can answer at once may do so without a promise.
  *
  * Two promises hold the rest up. An append is all or nothing, for readers too. And `readAll` never shows an event while an
@@ -24,7 +25,11 @@ export interface StorageEngine {
 
   readonly supports: EngineCapabilities;
 
-  /** Makes the engine ready, with everything that was kept before. */
+  /**
+   * Makes the engine ready, with everything that was kept before.
+   *
+   * @throws {StorageUnavailableError} when what keeps the events is not there yet: the store waits, and tries again
+   */
   open(context: EngineContext): MaybePromise<void>;
 
   /** Gives back what `open` took. Appends that were accepted have been answered before. */

@@ -16,7 +16,8 @@ import { HandlerWatch } from './handler-watch.js';
 
 /** What was found out about one store. */
 interface Finding {
-  readonly isReachable: boolean;
+  /** Whether it answers, and keeps what is appended. */
+  readonly isUsable: boolean;
   readonly problems: readonly string[];
   readonly description: object;
 }
@@ -37,7 +38,7 @@ export class EventStoreHealthIndicator {
   ) {}
 
   /**
-   * For readiness: `down` when a store does not answer; `degraded` when it does and a handler has stopped, is paused, stuck
+   * For readiness: `down` when a store does not answer, or does not keep what is appended; `degraded` when it does and a handler has stopped, is paused, stuck
    * or too far behind, dead letters wait, or it is near a limit; else `up`. What is wrong goes to the log when it changes.
    *
    * @throws {ValidationError} that names the option
@@ -80,13 +81,16 @@ export class EventStoreHealthIndicator {
       const problem = `store "${store.name}" does not answer`;
       // Not for the caller: what an engine fails with may say where its server is.
       this.#logger.error(`${problem}: ${messageOf(error)}`);
-      return { isReachable: false, problems: [problem], description: { name: store.name } };
+      return { isUsable: false, problems: [problem], description: { name: store.name } };
     }
     const now = store.clock.now();
     const stuckSince = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.stuckSince(handler, now)]));
+    const { appendTrouble } = store;
+    const refusal = `store "${store.name}" does not keep what is appended`;
+    if (appendTrouble) this.#logger.error(`${refusal}: ${messageOf(appendTrouble)}`);
     return {
-      isReachable: true,
-      problems: problemsOf(store, facts, stuckSince, options),
+      isUsable: appendTrouble === undefined,
+      problems: [...(appendTrouble ? [refusal] : []), ...problemsOf(store, facts, stuckSince, options)],
       description: describeStore(store, facts, stuckSince),
     };
   }
@@ -121,6 +125,6 @@ export class EventStoreHealthIndicator {
 }
 
 function statusOf(findings: readonly Finding[], { problemsAre }: CheckedHealthOptions): Status {
-  if (findings.some(({ isReachable }) => !isReachable)) return 'down';
+  if (findings.some(({ isUsable }) => !isUsable)) return 'down';
   return findings.some(({ problems }) => problems.length > 0) ? problemsAre : 'up';
 }

@@ -8,6 +8,7 @@ import {
   EventStoreModule,
   memoryEngine,
   OnStreamEvent,
+  StorageUnavailableError,
   StreamSubscriptions,
   type EventStoreOptions,
 } from 'nestjs-stream-store';
@@ -134,6 +135,25 @@ describe('readiness', () => {
     });
     expect(logger.errors.map(({ message }) => message).join()).toContain('ECONNREFUSED');
     isAway = false;
+    expect(await ready()).toMatchObject({ code: 200, status: 'ok' });
+  });
+
+  it('is down while appends fail, although reads are answered, and up again with the first that is kept', async () => {
+    let isReadOnly = true;
+    const engine = aroundEngine((verb, ask) => {
+      if (verb !== 'append' || !isReadOnly) return ask();
+      throw new StorageUnavailableError('database', false, new Error('read-only transaction at 10.0.0.7'));
+    });
+    const { ready, store, logger } = await serve({ details: true }, { engine });
+    await rejectionOf(store.append('orders', { type: 't' }));
+
+    expect(await ready()).toMatchObject({
+      code: 503,
+      events: { status: 'down', problems: ['store "memory-store" does not keep what is appended'] },
+    });
+    expect(logger.errors.map(({ message }) => message).join()).toContain('read-only transaction');
+    isReadOnly = false;
+    await store.append('orders', { type: 't' });
     expect(await ready()).toMatchObject({ code: 200, status: 'ok' });
   });
 

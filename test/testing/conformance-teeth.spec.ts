@@ -463,6 +463,20 @@ const DEFECTS: readonly (readonly [defect: string, area: string, create: () => S
       },
     })),
   ],
+  [
+    'takes itself for open after it was closed',
+    'closing',
+    broken((inner) => {
+      let wasOpened = false;
+      return {
+        open(context) {
+          if (wasOpened) throw new Error('somebody uses this engine already');
+          wasOpened = true;
+          return inner.open(context);
+        },
+      };
+    }),
+  ],
 ];
 
 const everything = {

@@ -53,6 +53,7 @@ export async function runCase(
   };
   const opener: LogOpener = {
     another: async () => openLog(await maker.createAnother!(engine)),
+    again: (closed) => openLog(closed),
     close: async (log) => {
       open.delete(log);
       await log.engine.close();

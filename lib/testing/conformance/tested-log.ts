@@ -37,6 +37,8 @@ export type Limits = Pick<EngineContext, 'maxEventsPerStream' | 'maxStreams'>;
 /** Opens further engines on the log of a case, and knows which are open. */
 export interface LogOpener {
   another(): Promise<TestedLog>;
+  /** Opens an engine that was closed. */
+  again(closed: StorageEngine): Promise<TestedLog>;
   close(log: TestedLog): Promise<void>;
 }
 
@@ -205,6 +207,12 @@ export class TestedLog {
   }
 
   /** Closes the engine as the store does. */
+  /** Closes the engine, and opens the same one again. */
+  async openedAgain(): Promise<TestedLog> {
+    await this.close();
+    return this.opener.again(this.engine);
+  }
+
   async close(): Promise<void> {
     if (this.engine.supports.snapshot) await this.engine.snapshot!({ ifChanged: true });
     await this.opener.close(this);

@@ -32,6 +32,12 @@ export const closing = area('closing', (it) => {
     assert.deepEqual(await again.loadCheckpoint('billing'), checkpointAt(1));
   });
 
+  it('leaves an engine that can be opened again, as after an opening that failed later on', async (log) => {
+    const again = await (await log.openedAgain()).openedAgain();
+    await again.append('s', { data: 1 });
+    assert.deepEqual(dataOf(await again.stream('s')), [1]);
+  });
+
   it('leaves the events that readers have as they are', async (log) => {
     await log.append('s', { data: { a: [1] } });
     const events = await log.stream('s');
