@@ -1,5 +1,6 @@
 import type { EngineContext } from '../store/storage-engine.js';
-import type { CheckedOutConnection, PostgresClient, Query } from './postgres-client.js';
+import type { CheckedOutConnection } from './checked-out-connection.js';
+import type { PostgresClient } from './postgres-client.js';
 
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 10_000;
@@ -8,7 +9,8 @@ const HEARTBEAT_MS = 15_000;
 /**
  * Hears of the appends of other instances, on a connection of its own.
  *
- * A connection that breaks, or does not answer within a heartbeat, is given up; the next one is tried after a pause that
+ * A connection that breaks, does not answer within a heartbeat, or leads to a server that is the primary no more, is given
+ * up; the next one is tried after a pause that
  * doubles from 100 ms to 10 s. What was said meanwhile is lost, so everybody is woken when it listens again. Nothing depends
  * on it: the store looks for news by itself every second.
  */
@@ -52,6 +54,7 @@ export class AppendListener {
   /** Listens until the connection is lost. @returns whether it ever heard anything */
   async #listen(): Promise<boolean> {
     let isListening = false;
+    let stopWatching: (() => void) | undefined;
     try {
       const connection = await this.client.connect();
       this.#connection = connection;
@@ -61,27 +64,35 @@ export class AppendListener {
       connection.connection.on('end', () => {
         if (connection === this.#connection) this.#endPause?.();
       });
-      await this.#ask({ text: `LISTEN "${this.channel}"`, values: [], answer: () => undefined });
+      // What is said on a server that is the primary no more, nobody says any more.
+      stopWatching = this.client.connections.onGivenUp(() => {
+        connection.destroy();
+        this.#endPause?.();
+      });
+      const listen = { text: `LISTEN "${this.channel}"`, values: [], answer: () => undefined };
+      await this.#inTime(() => connection.run(listen));
       isListening = true;
       this.#say();
       for (;;) {
         await this.#pause(HEARTBEAT_MS);
-        // A connection to a server that has vanished looks like one on which nothing is said.
-        await this.#ask({ text: 'SELECT 1', values: [], answer: () => undefined });
+        // A connection to a server that has vanished, or is a standby now, looks like one on which nothing is said.
+        await this.#inTime(() => this.client.recheck(connection));
+        await this.#inTime(() => connection.run(listen));
       }
     } catch {
       this.#connection?.destroy();
       this.#connection = undefined;
     }
+    stopWatching?.();
     return isListening;
   }
 
   /** @throws when there is no answer within a heartbeat */
-  async #ask(query: Query<void>): Promise<void> {
+  async #inTime(ask: () => Promise<void>): Promise<void> {
     const connection = this.#connection!;
     if (this.#isClosed) connection.destroy();
     const cancelTimer = this.context.clock.setTimer(() => connection.destroy(), HEARTBEAT_MS, { background: true });
-    await connection.run(query).finally(cancelTimer);
+    await ask().finally(cancelTimer);
   }
 
   #hear(payload: string): void {

@@ -48,7 +48,7 @@ export class AppendQueue {
   async #commit(group: readonly WaitingAppend[]): Promise<void> {
     try {
       const requests = group.map(({ request }) => request);
-      const outcomes = await this.client.run(append(this.schema, requests, this.settings()));
+      const outcomes = await this.client.run(append(this.schema, requests, this.settings()), 'append');
       const again: WaitingAppend[] = [];
       group.forEach((waiting, index) => {
         const outcome = outcomes[index];

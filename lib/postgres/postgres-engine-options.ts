@@ -2,6 +2,7 @@ import { ValidationError } from '../store/errors.js';
 import { checkMembers } from '../store/known-members.js';
 import { shown } from '../store/names.js';
 import type { PostgresPool } from './postgres-client.js';
+import { type ServerAddress, serverAddresses } from './server-addresses.js';
 
 export interface PostgresEngineOptions {
   /**
@@ -10,8 +11,14 @@ export interface PostgresEngineOptions {
    */
   readonly pool?: PostgresPool;
 
-  /** Where the database is, such as `postgres://user:password@host/database`: the store makes a pool of its own. */
+  /**
+   * Where the database is, such as `postgres://user:password@host/database`: the store makes a pool of its own. Of several
+   * hosts, `postgres://user:password@a:5432,b:5432/database`, it works with the one that is the primary.
+   */
   readonly connectionString?: string;
+
+  /** The servers, such as `['db-a:5432', 'db-b:5432']`, in place of the host of `connectionString`. */
+  readonly hosts?: readonly string[];
 
   /** How many connections a pool of the store's own has at most; at least 3. Default 10. */
   readonly maxConnections?: number;
@@ -32,7 +39,7 @@ export interface PostgresEngineOptions {
 /** One listens, one is in a transaction, and one is for what is called within that. */
 const LEAST_CONNECTIONS = 3;
 
-/** The value of every option that was left out, except `pool` and `connectionString`. */
+/** The value of every option that was left out, except `pool`, `connectionString` and `hosts`. */
 export const DEFAULT_POSTGRES_ENGINE_OPTIONS = Object.freeze({
   maxConnections: 10,
   schema: 'event_store',
@@ -41,7 +48,7 @@ export const DEFAULT_POSTGRES_ENGINE_OPTIONS = Object.freeze({
 
 /** Options that were checked and filled in. */
 export interface CheckedPostgresEngineOptions {
-  readonly source: { readonly pool: PostgresPool } | { readonly connectionString: string };
+  readonly source: { readonly pool: PostgresPool } | { readonly servers: readonly ServerAddress[] };
   readonly maxConnections: number;
   readonly schema: string;
   readonly listen: boolean;
@@ -49,7 +56,7 @@ export interface CheckedPostgresEngineOptions {
 
 /** @throws {ValidationError} that names the option */
 export function checkPostgresEngineOptions(options: PostgresEngineOptions): CheckedPostgresEngineOptions {
-  const known = [...Object.keys(DEFAULT_POSTGRES_ENGINE_OPTIONS), 'pool', 'connectionString'];
+  const known = [...Object.keys(DEFAULT_POSTGRES_ENGINE_OPTIONS), 'pool', 'connectionString', 'hosts'];
   checkMembers(options, 'postgresEngine', known);
   const {
     maxConnections = DEFAULT_POSTGRES_ENGINE_OPTIONS.maxConnections,
@@ -72,16 +79,18 @@ export function checkPostgresEngineOptions(options: PostgresEngineOptions): Chec
 }
 
 function toSource(options: PostgresEngineOptions): CheckedPostgresEngineOptions['source'] {
-  const { pool, connectionString, maxConnections } = options;
+  const { pool, connectionString, maxConnections, hosts } = options;
   if ((pool === undefined) === (connectionString === undefined)) {
     throw new ValidationError('postgresEngine', 'give either a pool of pg or a connectionString.');
   }
-  if (pool === undefined) return { connectionString: checkedConnectionString(connectionString) };
+  if (pool === undefined) return { servers: serverAddresses(connectionString, hosts) };
   if (typeof pool?.connect !== 'function' || typeof pool.on !== 'function') {
     throw new ValidationError('postgresEngine.pool', `${shown(pool)} is none: give a Pool of pg.`);
   }
-  if (maxConnections !== undefined) {
-    throw new ValidationError('postgresEngine.maxConnections', 'the pool has its own "max": leave this one out.');
+  for (const [name, value] of Object.entries({ maxConnections, hosts })) {
+    if (value === undefined) continue;
+    const whose = name === 'hosts' ? 'the pool has a host of its own' : 'the pool has its own "max"';
+    throw new ValidationError(`postgresEngine.${name}`, `${whose}: leave this one out.`);
   }
   if ((pool.options?.max ?? Infinity) < LEAST_CONNECTIONS) {
     throw new ValidationError(
@@ -90,12 +99,4 @@ function toSource(options: PostgresEngineOptions): CheckedPostgresEngineOptions[
     );
   }
   return { pool };
-}
-
-function checkedConnectionString(connectionString: unknown): string {
-  if (typeof connectionString === 'string' && connectionString !== '') return connectionString;
-  throw new ValidationError(
-    'postgresEngine.connectionString',
-    'give a text such as "postgres://user:password@host/database".',
-  );
 }

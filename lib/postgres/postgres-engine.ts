@@ -41,7 +41,7 @@ import { listStreams } from './queries/list-streams.js';
 import { readAll } from './queries/read-all.js';
 import { readStream } from './queries/read-stream.js';
 import { readTimeRange } from './queries/read-time-range.js';
-import { checkServer } from './queries/server-settings.js';
+import { checkRowSecurity, checkServer } from './queries/server-settings.js';
 import { trim } from './queries/trim.js';
 import { usage } from './queries/usage.js';
 
@@ -87,6 +87,7 @@ class PostgresEngine implements StorageEngine {
       this.#client = client;
       await checkServer(client, context);
       await migrate(client, this.#schema);
+      await checkRowSecurity(client, this.#schema);
       const { clock, maxEventsPerStream, maxStreams } = context;
       if (this.options.listen) this.#announcer = new AppendAnnouncer(client, this.#channel, this.#sender, context);
       this.#queue = new AppendQueue(client, this.#schema, () => ({

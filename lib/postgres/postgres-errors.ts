@@ -2,8 +2,14 @@ import { EventStoreError, StorageFailedError, StorageUnavailableError } from '..
 
 // SQLSTATEs (PostgreSQL, "Error Codes") that go by themselves, or when somebody starts the server again. The connection
 // ends with those of the first list; a statement may have been committed before it could be answered.
-const CONNECTION_LOST = /^(08...|57P0[1-5]|25P0[34])$/;
+const CONNECTION_LOST = /^(08...|57P0[1-5]|25P0[34]|40003)$/;
 const COME_BACK_LATER = /^(53...|40001|40P01|55P03|57014|25006)$/;
+
+/** What the server says of a write while it may only read: as a standby, or as what was the primary before a failover. */
+export const READ_ONLY = '25006';
+
+// A stream that broke while something was on it; but not a certificate, which will be wrong the next time too.
+const LOST_IN_NODE = /^(E(?!RR_)[A-Z]|ERR_(SSL|STREAM|SOCKET|OSSL))/;
 
 // What `pg` says in words alone.
 const LOST_IN_WORDS =
@@ -13,8 +19,13 @@ const LOST_IN_WORDS =
 export function isConnectionLost(error: unknown): boolean {
   const { code, message = '', syscall } = error as { code?: string; message?: string; syscall?: string };
   if (code === undefined) return LOST_IN_WORDS.test(message);
-  // The system's codes, such as ECONNRESET, come with the call that failed, or begin so; ERR_… is Node's own.
-  return CONNECTION_LOST.test(code) || syscall !== undefined || /^E(?!RR_)[A-Z]/.test(code);
+  // The system's codes, such as ECONNRESET, come with the call that failed, or begin so.
+  return CONNECTION_LOST.test(code) || syscall !== undefined || LOST_IN_NODE.test(code);
+}
+
+/** Whether the server may only read now. */
+export function isReadOnly(error: unknown): boolean {
+  return (error as { code?: string }).code === READ_ONLY;
 }
 
 /** Whether a prepared statement was not run, because the server does not know it, or not any more. */

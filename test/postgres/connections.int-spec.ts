@@ -62,11 +62,47 @@ describe('a server that is not there', () => {
   const nowhere = 'postgres://nobody:nothing@127.0.0.1:1/none';
 
   it('is said to be unavailable, and nothing was kept', async () => {
-    const error = await rejectionOf(openStore({ connectionString: nowhere }));
+    const error = await rejectionOf(openStore({ connectionString: nowhere }, { startTimeoutMs: 0 }));
 
     expect(error).toBeInstanceOf(StorageUnavailableError);
     expect(error).toMatchObject({ isOutcomeUnknown: false, cause: { code: 'ECONNREFUSED' } });
   });
+
+  it('is waited for until it is there', async () => {
+    let connectionString = nowhere;
+    const warnings: string[] = [];
+    let current = new pg.Pool({ connectionString });
+    const late: PostgresPool = {
+      connect: () => current.connect(),
+      end: () => current.end(),
+      on: (event, listener) => current.on(event, listener),
+      removeListener: (event, listener) => current.removeListener(event, listener),
+    };
+    const logger = { warn: (text: string) => void warnings.push(text), error: () => undefined };
+    const opening = openEventStore({ engine: postgresEngine({ pool: late, schema: server().newSchema() }), logger });
+    await eventually('the warning', () => warnings.length > 0);
+    connectionString = server().url;
+    current = new pg.Pool({ connectionString });
+
+    const store = await opening;
+
+    expect(warnings.filter((text) => text.includes('waits for'))).toHaveLength(1);
+    expect(await store.append('a', numbered(1, 1))).toMatchObject({ revision: 1 });
+    await store.close();
+    await current.end();
+  });
+
+  for (const [what, wrong] of [
+    ['a wrong password', (url: string) => url.replace(':postgres@', ':wrong@')],
+    ['a database that nobody has made', (url: string) => url.replace(/\/[^/]*$/, '/nothing')],
+    ['a user that nobody has made', (url: string) => url.replace('//postgres:', '//nobody:')],
+  ] as const) {
+    it(`is not waited for with ${what}`, async () => {
+      const error = await rejectionOf(openStore({ connectionString: wrong(server().url) }));
+
+      expect(error).toMatchObject({ code: 'STORAGE_FAILED' });
+    });
+  }
 
   it('can be tried again with the same store', async () => {
     let connectionString = nowhere;
@@ -81,7 +117,9 @@ describe('a server that is not there', () => {
     };
     const logger = { warn: () => undefined, error: () => undefined };
     const engine = postgresEngine({ pool: late, schema: server().newSchema() });
-    await expect(openEventStore({ engine, logger })).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    await expect(openEventStore({ engine, logger, startTimeoutMs: 0 })).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+    });
     connectionString = server().url;
     current = pool();
 

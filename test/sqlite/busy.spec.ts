@@ -88,7 +88,9 @@ describe('while another process writes', () => {
     const clock = new ManualClock();
     other = new driver(file);
     other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    const opening = rejectionOf(openEventStore({ engine: engineOn(file, { busyTimeoutMs: 200 }), clock, startTimeoutMs: 0 }));
+    const opening = rejectionOf(
+      openEventStore({ engine: engineOn(file, { busyTimeoutMs: 200 }), clock, startTimeoutMs: 0 }),
+    );
     // Before it comes to its database, it looks at its file, which takes real time.
     let error: unknown;
     void opening.then((reason) => (error = reason));

@@ -4,17 +4,31 @@ import type { PostgresClient, Query } from '../postgres-client.js';
 
 interface ServerSettings {
   readonly encoding: string;
-  readonly isolation: string;
   readonly fsync: string;
+  readonly fullPageWrites: string;
   readonly synchronousCommit: string;
+  /** Functions and operators that stand before those of PostgreSQL with the same name; null for none. */
+  readonly shadows: string | null;
 }
 
+// Schemas that are searched before that of PostgreSQL itself, as a search_path may say that names it last.
+const shadowsAmong = (names: string): string => `
+  SELECT n.nspname || '.' || own.name FROM ${names} AS own (name, namespace)
+    JOIN pg_catalog.pg_namespace n ON n.oid = own.namespace
+  WHERE array_position(current_schemas(true), n.nspname) < array_position(current_schemas(true), 'pg_catalog')
+    AND own.name IN (SELECT of.name FROM ${names} AS of (name, namespace) WHERE of.namespace = 'pg_catalog'::regnamespace)`;
+
+const FUNCTIONS = '(SELECT proname, pronamespace FROM pg_catalog.pg_proc)';
+const OPERATORS = '(SELECT oprname, oprnamespace FROM pg_catalog.pg_operator)';
+
 const serverSettings: Query<ServerSettings> = {
-  text: `SELECT current_setting('server_encoding'), current_setting('default_transaction_isolation'),
-    current_setting('fsync'), current_setting('synchronous_commit')`,
+  text: `SELECT current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'),
+    current_setting('synchronous_commit'), (SELECT string_agg(DISTINCT name, ', ') FROM (
+      ${shadowsAmong(FUNCTIONS)} UNION ALL ${shadowsAmong(OPERATORS)}
+    ) AS shadows (name))`,
   values: [],
-  answer: ([[encoding, isolation, fsync, synchronousCommit]]) =>
-    ({ encoding, isolation, fsync, synchronousCommit }) as ServerSettings,
+  answer: ([[encoding, fsync, fullPageWrites, synchronousCommit, shadows]]) =>
+    ({ encoding, fsync, fullPageWrites, synchronousCommit, shadows }) as ServerSettings,
 };
 
 /**
@@ -23,18 +37,39 @@ const serverSettings: Query<ServerSettings> = {
  * @throws {ValidationError} when it cannot
  */
 export async function checkServer(client: PostgresClient, { storeName, logger }: EngineContext): Promise<void> {
-  const { encoding, isolation, fsync, synchronousCommit } = await client.run(serverSettings);
+  const { encoding, fsync, fullPageWrites, synchronousCommit, shadows } = await client.run(serverSettings);
   if (encoding !== 'UTF8') {
     throw new ValidationError('postgresEngine', `the database is encoded in ${encoding}: take one that is in UTF8.`);
   }
-  if (isolation !== 'read committed') {
-    const problem = `default_transaction_isolation is "${isolation}": set it to "read committed" for this role.`;
+  if (shadows !== null) {
+    const problem = `search_path finds ${shadows} before what PostgreSQL calls so: leave pg_catalog out of it, or first.`;
     throw new ValidationError('postgresEngine', problem);
   }
-  for (const [setting, value] of Object.entries({ fsync, synchronous_commit: synchronousCommit })) {
+  for (const [setting, value] of Object.entries({
+    fsync,
+    full_page_writes: fullPageWrites,
+    synchronous_commit: synchronousCommit,
+  })) {
     if (value !== 'off') continue;
     logger.warn(
       `Store "${storeName}": ${setting} is off in PostgreSQL, so a loss of power can take appends that were acknowledged.`,
     );
   }
+}
+
+/**
+ * Sees that the role may read all events: what row level security hides would be missing without a word.
+ *
+ * @throws {ValidationError} when it may not
+ */
+export async function checkRowSecurity(client: PostgresClient, schema: string): Promise<void> {
+  const tables = ['events', 'streams', 'log', 'checkpoints', 'leases'];
+  const hidden = await client.run<string[]>({
+    text: `SELECT name FROM unnest($1::text[]) AS t (name) WHERE row_security_active('${schema}.' || name)`,
+    values: [tables],
+    answer: (rows) => rows.map(([name]) => name!),
+  });
+  if (hidden.length === 0) return;
+  const problem = `row level security hides rows of ${hidden.join(', ')} from this role: let it see all of them.`;
+  throw new ValidationError('postgresEngine', problem);
 }
