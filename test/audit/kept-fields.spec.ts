@@ -104,7 +104,7 @@ describe('what is kept of a request', () => {
     expect(all).toMatchObject({
       date: '2024-01-01T00:00:00.000Z',
       notNumber: 'NaN',
-      big: '[bigint]',
+      big: '5',
       symbol: '[symbol]',
       call: '[function]',
       buffer: '[Buffer]',
@@ -116,6 +116,82 @@ describe('what is kept of a request', () => {
     expect('gone' in all).toBe(false);
     expect(all.many).toHaveLength(100);
     expect(JSON.stringify(all.deep)).toContain('[too deep]');
+  });
+
+  it('is kept of whatever a caller has sent, or a pipe has made of it', () => {
+    const cycle: Record<string, unknown> = { id: 1 };
+    cycle.self = cycle;
+    const throwing = {
+      get balance(): never {
+        throw new Error('no');
+      },
+      id: 7,
+    };
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const source = {
+      '\ud800': 1,
+      '\udfff': 2,
+      '\ufffd': 3,
+      deep: { a: [{ 'b\udfff': '\ud800' }] },
+      cut: `${'x'.repeat(999)}😀`,
+      ['n'.repeat(199) + '😀']: 1,
+      cycle,
+      throwing,
+      refusing: { toJSON: () => fail() },
+      stating: { toJSON: () => ({ euros: 5n }) },
+      revoked: revoked.proxy,
+      invalid: new Date(NaN),
+      objectId: new (class ObjectId {
+        readonly buffer = Buffer.from('x');
+        toJSON = () => '65b';
+      })(),
+      nothing: null,
+      sparse: [1, , 3],
+      list: [undefined, () => 1],
+    };
+    const all = kept({ source, after: 1 }, 'source', 'after') as { source: Record<string, unknown>; after: number };
+
+    expect(all.source).toEqual({
+      '\ufffd': 1,
+      '\ufffd′': 2,
+      '\ufffd′′': 3,
+      deep: { a: [{ 'b\ufffd': '\ufffd' }] },
+      cut: `${'x'.repeat(999)}…`,
+      ['n'.repeat(199) + '…']: 1,
+      cycle: { id: 1, self: '[circular]' },
+      throwing: { balance: '[unreadable]', id: 7 },
+      refusing: '[unreadable]',
+      stating: { euros: '5' },
+      revoked: '[unreadable]',
+      invalid: '[Date]',
+      objectId: '65b',
+      nothing: null,
+      sparse: [1, '[undefined]', 3],
+      list: ['[undefined]', '[function]'],
+    });
+    expect(all.after).toBe(1);
+  });
+
+  it('says where there was more, and keeps the other fields whole however large one of them is', () => {
+    const members = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`m${index}`, index]));
+    let huge: unknown = 'x'.repeat(1_000);
+    for (let level = 0; level < 5; level++) huge = Array.from({ length: 100 }, () => huge);
+    const all = kept({ members, huge, amount: 5 }, 'huge', 'members', 'amount') as Record<string, never>;
+
+    expect(all.members).toMatchObject({ m0: 0, m99: 99, '…': '50 more' });
+    expect(JSON.stringify(all.huge)).toContain('[too large]');
+    expect(JSON.stringify(all.huge).length).toBeLessThan(100_000);
+    expect(all.amount).toBe(5);
+  });
+
+  it('is mended where the application answers what JSON cannot hold', () => {
+    const answers: unknown[] = [5n, '\ud800', new Map(), NaN, { a: [new Date(0)] }, Promise.resolve(1), undefined];
+    const source = { list: answers.map((_, index) => index) };
+
+    expect(keptFields(source, ['list'], 'body', (_path, index) => answers[index as number] as never)).toEqual({
+      list: ['5', '\ufffd', '[Map]', 'NaN', { a: ['1970-01-01T00:00:00.000Z'] }, '[Promise]'],
+    });
   });
 
   it('is what the application makes of it, after secrets were taken out', () => {
@@ -136,3 +212,7 @@ describe('what is kept of a request', () => {
     ]);
   });
 });
+
+function fail(): never {
+  throw new Error('not today');
+}
