@@ -30,22 +30,23 @@ export interface AuditTrailOptions extends AuditedFields {
    */
   readonly skip?: (context: ExecutionContext) => boolean;
   /**
-   * Who makes the call. Default the `id` or `sub` of the `user` that a guard may have set on the request, on the client of a
-   * web socket, or on the context of a message.
+   * Who makes the call: what it answers is kept as JSON, a `bigint` as text. Default the `id` or `sub` of the `user` that a
+   * guard may have set on the request, on the client of a web socket, or on the context of a message.
    */
   readonly actor?: (context: ExecutionContext) => unknown;
   /** Ties the record to logs and traces. Default the `x-request-id` header, the trace in `traceparent`, or a new id. */
   readonly correlationId?: (context: ExecutionContext) => string | undefined;
   /**
    * Changes the value of a field that is to be kept, or takes it out by answering undefined. Values that stand under a name
-   * such as `password` or `token` are redacted before.
+   * such as `password` or `token`, or look like one, are redacted before; what it answers is kept in the same way.
    *
    * @param path where it stands: `body.card.number`
    */
   readonly redact?: (path: string, value: JsonValue) => JsonValue | undefined;
   /**
-   * What becomes of a call whose record cannot be kept: `log`, the default, says so in the log and the metrics; with
-   * `fail-request` the call fails, although it may have done its work.
+   * What becomes of a call whose record cannot be kept, or not be made whole: `log`, the default, says so in the log and the
+   * metrics. With `fail-request` the call fails: before it begins when one of these functions threw, and otherwise although
+   * it may have done its work.
    */
   readonly onFailure?: 'log' | 'fail-request';
   /** Whether each record holds a hash of the one before in its stream, so that `verify` can find what was changed. Default false. */

@@ -36,6 +36,11 @@ export interface AuditRecord {
   readonly durationMs: number;
   /** The request id that came with it, the id of its trace, or a new one. */
   readonly correlationId: string;
+  /**
+   * What is not in the record although it should be, such as `actor` or `body.amount`: it could not be found out, or not
+   * be kept. The log says why.
+   */
+  readonly incomplete?: readonly string[];
 }
 
 export type AuditFields = Readonly<Record<string, JsonValue>>;

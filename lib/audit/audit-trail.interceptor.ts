@@ -2,13 +2,13 @@ import { performance } from 'node:perf_hooks';
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { from, switchMap, type Observable } from 'rxjs';
-import type { JsonValue } from '../store/event.js';
+import { boundToCaller } from '../store/async-context.js';
 import type { AuditRecord } from './audit-record.js';
 import { AuditTrail } from './audit-trail.js';
 import { markOf, type AuditedOptions } from './audited.decorator.js';
 import { AUDIT_SETTINGS, type AuditSettings } from './audit.module-definition.js';
-import { answerOf, correlationIdOf, factsOf, failureOf } from './call-facts.js';
-import { keptFields } from './kept-fields.js';
+import { describeCall, type CallDescription } from './call-description.js';
+import { answerOf, failureOf } from './call-facts.js';
 import { recordAtEnd, type CallEnd } from './record-at-end.js';
 
 /** The context of `@OnStreamEvent` handlers. What they would record might be an event for them again. */
@@ -31,43 +31,32 @@ export class AuditTrailInterceptor implements NestInterceptor {
     const mark = markOf(this.reflector, context) ?? (this.#isAuditedUnmarked(context) && {});
     if (mark === false || !this.trail.claim(context)) return next.handle();
     return from(this.#begin(context, mark)).pipe(
-      switchMap((begun) =>
-        begun ? next.handle().pipe(recordAtEnd((end) => this.#end(context, begun, end))) : next.handle(),
-      ),
+      switchMap((begun) => {
+        // An observable may end in the context of another request: of one that all have subscribed to, or of none.
+        const record = boundToCaller((end: CallEnd) => this.#end(context, begun, end));
+        return next.handle().pipe(recordAtEnd(record));
+      }),
     );
   }
 
   #isAuditedUnmarked(context: ExecutionContext): boolean {
     const { auditsAll, options } = this.settings;
-    return auditsAll && !options.skip?.(context);
-  }
-
-  /** Undefined when the call cannot be described, and goes on all the same. */
-  async #begin(context: ExecutionContext, mark: AuditedOptions): Promise<BegunCall | undefined> {
-    const startedAt = performance.now();
-    const at = this.trail.now();
+    if (!auditsAll) return false;
     try {
-      return { startedAt, at, about: await this.#describe(context, mark) };
+      return !options.skip?.(context);
     } catch (error) {
+      // Who can make it throw must not be left out for that.
       this.trail.fail(error);
-      return undefined;
+      return true;
     }
   }
 
-  async #describe(context: ExecutionContext, mark: AuditedOptions): Promise<BegunCall['about']> {
-    const { options } = this.settings;
-    const facts = factsOf(context);
-    const lists = { ...options, ...mark };
-    const kept = (name: 'params' | 'query' | 'body' | 'headers') => {
-      const fields = keptFields(facts[name], lists[name], name, options.redact);
-      return fields && { [name]: fields };
-    };
-    const handler = `${context.getClass().name}.${context.getHandler().name}`;
-    // Now, as the handler may change what it is given.
-    const fields = { ...kept('params'), ...kept('query'), ...kept('body'), ...kept('headers') };
-    const actor = ((await options.actor(context)) ?? null) as JsonValue;
-    const correlationId = options.correlationId?.(context) ?? correlationIdOf(facts);
-    return { actor, action: mark.action ?? handler, handler, ...facts.about, ...fields, correlationId };
+  /** Describes the call before its handler begins. @throws what a function of the application threw, if that is wanted */
+  async #begin(context: ExecutionContext, mark: AuditedOptions): Promise<BegunCall> {
+    const startedAt = performance.now();
+    const at = this.trail.now();
+    const about = await describeCall(context, mark, this.settings.options, (error) => this.trail.fail(error));
+    return { startedAt, at, about };
   }
 
   async #end(context: ExecutionContext, { startedAt, at, about }: BegunCall, end: CallEnd): Promise<void> {
@@ -79,11 +68,7 @@ export class AuditTrailInterceptor implements NestInterceptor {
       ...(answers > 1 || outcome === 'aborted' ? { answers } : {}),
       durationMs: Math.round((performance.now() - startedAt) * 1_000) / 1_000,
     };
-    try {
-      await this.trail.record(record, at);
-    } catch (error) {
-      this.trail.fail(error);
-    }
+    await this.trail.keep(record, at);
   }
 }
 
@@ -91,5 +76,5 @@ interface BegunCall {
   /** For the duration. */
   readonly startedAt: number;
   readonly at: Date;
-  readonly about: Omit<AuditRecord, 'outcome' | 'durationMs'>;
+  readonly about: CallDescription;
 }

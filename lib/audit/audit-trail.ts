@@ -2,21 +2,29 @@ import { Inject, Injectable, Logger, type ExecutionContext, type OnModuleInit } 
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { systemClock } from '../store/clock.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { ValidationError } from '../store/errors.js';
+import {
+  StorageUnavailableError,
+  StoreClosedError,
+  StreamLimitReachedError,
+  ValidationError,
+  WrongExpectedRevisionError,
+} from '../store/errors.js';
 import { createEventId } from '../store/event-id.js';
 import { EventStore } from '../store/event-store.js';
 import type { JsonValue } from '../store/event.js';
 import { toJsonText } from '../store/json-text.js';
 import { checkMembers } from '../store/known-members.js';
 import { toLimit } from '../store/positions.js';
-import type { StreamInfo } from '../store/stream-info.js';
 import type { Time } from '../store/time.js';
 import { AUDIT } from './audit-options.js';
 import { AUDIT_EVENT_TYPE, entryOf, type AuditEntry, type AuditRecord } from './audit-record.js';
 import { AUDIT_SETTINGS, type AuditSettings } from './audit.module-definition.js';
 import { canonicalJson } from './canonical-json.js';
-import { verifyStreams, type AuditHead, type AuditVerification } from './chain-verification.js';
+import { actorOf } from './call-description.js';
+import { ChainVerification, type AuditHead, type AuditVerification } from './chain-verification.js';
 import { ChainedAppender } from './chained-appender.js';
+import { wellFormed } from './kept-value.js';
+import { TrailStreams } from './trail-streams.js';
 
 export interface AuditQuery {
   /** The calls that began at this time or later; left out, the range is open to the past. */
@@ -24,7 +32,7 @@ export interface AuditQuery {
   /** The calls that began at this time or earlier; left out, it is open to the future. */
   readonly to?: Time;
   /** The calls of this actor: a value equal to what the option `actor` answered. */
-  readonly actor?: JsonValue;
+  readonly actor?: JsonValue | bigint;
   /** At most so many; 0 or less means all. Default 1 000. */
   readonly limit?: number;
 }
@@ -35,6 +43,7 @@ export class AuditTrail implements OnModuleInit {
   readonly #logger = new Logger(AuditTrail.name);
   readonly #claimed = new WeakSet<ExecutionContext>();
   #store: EventStore | undefined;
+  #streams: TrailStreams | undefined;
   #chain: ChainedAppender | undefined;
 
   constructor(
@@ -44,7 +53,7 @@ export class AuditTrail implements OnModuleInit {
 
   /** @throws {ValidationError} when there is no such store */
   onModuleInit(): void {
-    const { store: name, hashChain } = this.settings.options;
+    const { store: name, hashChain, stream } = this.settings.options;
     const store = this.stores.find(name, []);
     if (store === undefined) {
       const called = name === undefined ? 'event store' : `event store "${name}"`;
@@ -55,26 +64,49 @@ export class AuditTrail implements OnModuleInit {
       return;
     }
     this.#store = store;
-    this.#chain = hashChain ? new ChainedAppender(store) : undefined;
+    this.#streams = new TrailStreams(store, stream);
+    this.#chain = hashChain ? new ChainedAppender(store, this.#streams) : undefined;
   }
 
   /**
-   * Adds a record: of work that no handler does, such as a job. Nothing of it is redacted. Resolves when it is kept.
+   * Adds a record: of work that no handler does, such as a job. Nothing of it is redacted; halves of surrogate pairs, which no
+   * store keeps, become U+FFFD. Resolves when it is kept.
    *
    * @param at when the work began; default now
    * @throws {ValidationError} when JSON cannot hold it
    * @throws what the store fails with
    */
   async record(record: AuditRecord, at = this.now()): Promise<void> {
-    const store = this.#store;
-    if (!store) return;
-    const { stream } = this.settings.options;
-    const streamId = typeof stream === 'function' ? stream(at) : `${stream}-${at.toISOString().slice(0, 10)}`;
+    if (!this.#store || !this.#streams) return;
+    const streamId = this.#streams.idAt(at);
     // What is hashed has to be what is kept, and a record that JSON cannot hold must not take others with it.
-    const data = JSON.parse(toJsonText(record, 'record')) as JsonValue;
+    const data = JSON.parse(jsonTextOf(record)) as JsonValue;
     const event = { id: createEventId(at.getTime()), type: AUDIT_EVENT_TYPE, timestamp: at, data };
     if (this.#chain) await this.#chain.append({ streamId, ...event });
-    else await store.append(streamId, event);
+    else await this.#store.append(streamId, event);
+  }
+
+  /**
+   * @internal Keeps the record of a call: whole, or else without its fields, or else says that it could not.
+   *
+   * @throws what it fails with, when the call is to fail for that
+   */
+  async keep(record: AuditRecord, at: Date): Promise<void> {
+    try {
+      await this.record(record, at).catch((error: unknown) => this.#keepWithoutFields(record, at, error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async #keepWithoutFields(record: AuditRecord, at: Date, error: unknown): Promise<void> {
+    const { params, query, body, headers, ...rest } = record;
+    const fields = Object.entries({ params, query, body, headers }).flatMap(([name, value]) => (value ? [name] : []));
+    if (fields.length === 0 || !isAboutContent(error)) throw error;
+    await this.record({ ...rest, incomplete: [...(record.incomplete ?? []), ...fields] }, at).catch(() => {
+      throw error;
+    });
+    this.#logger.warn(`A call was recorded without its ${fields.join(', ')}: ${messageOf(error)}`);
   }
 
   /**
@@ -86,7 +118,7 @@ export class AuditTrail implements OnModuleInit {
     checkMembers(query, 'options', ['from', 'to', 'actor', 'limit']);
     const { from, to, actor, limit = 1_000 } = query;
     const most = toLimit(limit);
-    const wanted = actor === undefined ? undefined : canonicalJson(actor);
+    const wanted = actor === undefined ? undefined : canonicalJson(actorOf(actor));
     const entries: AuditEntry[] = [];
     if (!this.#store) return entries;
     const { stream } = this.settings.options;
@@ -105,6 +137,8 @@ export class AuditTrail implements OnModuleInit {
    * moved. Whoever can write to the store and knows how the hashes are made can make all of them anew; keep `heads` out of
    * their reach and hand them in the next time, to find that too.
    *
+   * Records at the beginning of a stream may be missing only where the `retentionDuration` of the store explains it.
+   *
    * @param options `streams`: only these, default all of the trail. `heads`: those of an earlier verification
    * @throws {ValidationError} when the hash chain is not switched on
    */
@@ -115,25 +149,10 @@ export class AuditTrail implements OnModuleInit {
     const { streams, heads = [] } = options;
     if (!this.settings.options.hashChain)
       throw new ValidationError(`${AUDIT}.hashChain`, 'there is nothing to verify by: switch it on.');
-    if (!this.#store) return { isIntact: true, verified: 0, unchained: 0, problem: undefined, heads: [] };
-    const known = heads.map(({ streamId }) => streamId);
-    const all = streams ?? [...new Set([...(await this.#streams(this.#store)), ...known])].sort();
-    return verifyStreams(this.#store, all, heads);
-  }
-
-  async #streams(store: EventStore): Promise<string[]> {
-    const { stream } = this.settings.options;
-    const prefix = typeof stream === 'string' ? `${stream}-` : '';
-    const found = await store.getStreams({ prefix });
-    if (prefix !== '') {
-      const isOfDay = ({ streamId }: StreamInfo): boolean => /^\d{4}-\d\d-\d\d$/.test(streamId.slice(prefix.length));
-      return found.filter(isOfDay).map(({ streamId }) => streamId);
-    }
-    // Whose names nobody can tell from the others.
-    const isAudit = async (streamId: string): Promise<boolean> =>
-      (await store.readStream(streamId, 0, { limit: 1, types: [AUDIT_EVENT_TYPE] })).length > 0;
-    const flags = await Promise.all(found.map(({ streamId }) => isAudit(streamId)));
-    return found.filter((_, index) => flags[index]).map(({ streamId }) => streamId);
+    if (!this.#store || !this.#streams)
+      return { isIntact: true, verified: 0, unchained: 0, problem: undefined, heads: [] };
+    const verification = new ChainVerification(this.#store, heads);
+    return streams ? verification.ofStreams(streams) : verification.ofTrail(await this.#streams.list());
   }
 
   /** @internal The time of the store's clock. */
@@ -155,4 +174,38 @@ export class AuditTrail implements OnModuleInit {
     store?.metricsCollector.onBackgroundFailure?.({ store: store.name, operation: 'audit-append' });
     if (this.settings.options.onFailure === 'fail-request') throw error;
   }
+}
+
+/** The text of a record, whole characters only. @throws {ValidationError} for what JSON cannot hold */
+function jsonTextOf(record: AuditRecord): string {
+  try {
+    return toJsonText(record, 'record');
+  } catch (error) {
+    // Only what is refused for nothing else is mended.
+    try {
+      return toJsonText(wellFormedIn(record, []), 'record');
+    } catch {
+      throw error;
+    }
+  }
+}
+
+/** A copy of plain data with whole characters only, names included; what is no plain data is left as it is. */
+function wellFormedIn(value: unknown, holders: readonly object[]): unknown {
+  if (typeof value === 'string') return wellFormed(value);
+  if (typeof value !== 'object' || value === null || holders.includes(value)) return value;
+  const within = [...holders, value];
+  if (Array.isArray(value)) return value.map((member) => wellFormedIn(member, within));
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const members = Object.entries(value).map(
+    ([name, member]) => [wellFormed(name), wellFormedIn(member, within)] as const,
+  );
+  return Object.fromEntries(members);
+}
+
+/** Whether a record with less in it may be kept all the same. */
+function isAboutContent(error: unknown): boolean {
+  return ![StorageUnavailableError, StoreClosedError, StreamLimitReachedError, WrongExpectedRevisionError].some(
+    (type) => error instanceof type,
+  );
 }

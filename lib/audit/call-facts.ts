@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { ExecutionContext } from '@nestjs/common';
 import { requestOf } from './audit-options.js';
 import type { AuditRecord } from './audit-record.js';
+import { keptText } from './kept-value.js';
+import { withoutSecrets, withoutTokens } from './secret-values.js';
 
 /** What a call brings, before anything of it is let through. */
 export interface CallFacts {
@@ -41,7 +43,11 @@ export function factsOf(context: ExecutionContext): CallFacts {
       const { method, params, query, body, headers } = request;
       const route = request.routeOptions?.url ?? request.route?.path;
       return {
-        about: { transport, method, ...(typeof route === 'string' && { route }) },
+        about: {
+          transport,
+          ...(typeof method === 'string' && { method }),
+          ...(typeof route === 'string' && { route }),
+        },
         params,
         query,
         body,
@@ -80,11 +86,12 @@ function patternOf(context: unknown): string | undefined {
 }
 
 /** The id that came with a call, the trace it belongs to, or a new one. */
-export function correlationIdOf({ headers }: CallFacts): string {
+export function correlationIdOf({ headers }: Pick<CallFacts, 'headers'>): string {
   const given = (headers ?? {}) as Readonly<Record<string, unknown>>;
   const requestId = given['x-request-id'];
   // It is the caller's word, and is kept for ever.
-  if (typeof requestId === 'string' && /^[\w.:/+=@-]{1,128}$/.test(requestId)) return requestId;
+  const isPlain = typeof requestId === 'string' && /^[\w.:/+=@-]{1,128}$/.test(requestId);
+  if (isPlain && withoutTokens(requestId) === requestId) return requestId;
   const [, trace] = /^[\da-f]{2}-([\da-f]{32})-/.exec(String(given.traceparent)) ?? [];
   return trace ?? randomUUID();
 }
@@ -93,32 +100,56 @@ export function correlationIdOf({ headers }: CallFacts): string {
 export function answerOf(context: ExecutionContext): Pick<AuditRecord, 'status' | 'clientGone'> {
   if (context.getType<string>() !== 'http') return {};
   const response = context.switchToHttp().getResponse<{
-    readonly statusCode?: number;
+    readonly statusCode?: unknown;
     readonly destroyed?: boolean;
     readonly raw?: { readonly destroyed?: boolean };
   }>();
   const isGone = (response.raw ?? response).destroyed === true;
-  return { status: response.statusCode, ...(isGone && { clientGone: true }) };
+  const { statusCode } = response;
+  return { ...(isStatus(statusCode) && { status: statusCode }), ...(isGone && { clientGone: true }) };
 }
 
-/** What an error says about itself that is no data. */
+/** What an error says about itself that is no data; whatever was thrown. */
 export function failureOf(
   context: ExecutionContext,
   error: unknown,
 ): Pick<AuditRecord, 'status' | 'error' | 'clientGone'> {
-  const { getStatus, code, name } = (error ?? {}) as {
-    readonly getStatus?: () => unknown;
-    readonly code?: unknown;
-    readonly name?: unknown;
-  };
-  const status = typeof getStatus === 'function' ? getStatus.call(error) : 500;
   const answer = answerOf(context);
+  const code = saidBy(error, 'code');
+  const name = saidBy(error, 'name');
   return {
     ...answer,
-    ...(answer.status !== undefined && { status: typeof status === 'number' ? status : 500 }),
+    ...(answer.status !== undefined && { status: statusOf(error) }),
     error: {
-      name: typeof name === 'string' ? name.slice(0, 100) : typeof error,
-      ...(typeof code === 'string' && { code: code.slice(0, 100) }),
+      name: typeof name === 'string' ? shortText(name) : typeof error,
+      ...(typeof code === 'string' && { code: shortText(code) }),
     },
   };
+}
+
+function statusOf(error: unknown): number {
+  try {
+    const status: unknown = (error as { getStatus?: () => unknown } | undefined)?.getStatus?.();
+    return isStatus(status) ? status : 500;
+  } catch {
+    return 500;
+  }
+}
+
+function isStatus(status: unknown): status is number {
+  return Number.isSafeInteger(status);
+}
+
+/** A member of what was thrown, which may refuse to be read. */
+function saidBy(error: unknown, member: 'name' | 'code'): unknown {
+  try {
+    return (error as Partial<Record<typeof member, unknown>> | null | undefined)?.[member];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A caller may have had a say in it. */
+function shortText(text: string): string {
+  return keptText(withoutSecrets(text.slice(0, 200)), 100);
 }

@@ -166,6 +166,11 @@ export class EventStore {
     return { maxEventsPerStream, maxStreams };
   }
 
+  /** @internal How long events are kept after they were recorded, in milliseconds; 0 for ever. */
+  get retentionDurationMs(): number {
+    return this.#options.retentionDurationMs;
+  }
+
   /** @internal Whether `close` was called. */
   get isClosed(): boolean {
     return this.#closed !== undefined;
@@ -360,6 +365,15 @@ export class EventStore {
   /** @internal Appends to one of the store's own streams, whose ids begin with `$`. */
   appendInternally(streamId: string, events: NewEvent<unknown> | readonly NewEvent<unknown>[]): Promise<AppendResult> {
     return this.#append(streamId, events, {}, (name) => checkName(name, 'streamId'));
+  }
+
+  /** @internal Appends what an instrumentation stood around already: event by event, for each of those who wait for one. */
+  appendInstrumented(
+    streamId: string,
+    events: readonly NewEvent<unknown>[],
+    options: AppendOptions,
+  ): Promise<AppendResult> {
+    return this.#append(streamId, events, options, checkUserStreamId);
   }
 
   async #append(

@@ -90,15 +90,33 @@ describe('a record that cannot be kept', () => {
     expect(await trail.verify()).toMatchObject({ isIntact: true, verified: 1 });
   });
 
+  it.each<[string, AuditTrailOptions, object]>([
+    ['who it was', { actor: () => fail() }, { actor: null, incomplete: ['actor'] }],
+    ['who it was, a moment later', { actor: async () => fail() }, { actor: null, incomplete: ['actor'] }],
+    ['which id it has', { correlationId: () => fail() }, { incomplete: ['correlationId'] }],
+    ['whether it is left out', { skip: () => fail() }, { outcome: 'success' }],
+  ])(
+    'whole because a function of the application does not know %s, is kept all the same',
+    async (_, options, right) => {
+      const { get, trail, logger, metricsCollector } = await serve(options);
+
+      expect((await get('fine')).status).toBe(200);
+      expect(await trail.query()).toMatchObject([{ handler: 'OrdersController.fine', ...right }]);
+      expect(logger.errors).toMatchObject([{ message: expect.stringContaining('not today') }]);
+      expect(metricsCollector.backgroundFailures).toHaveLength(1);
+    },
+  );
+
   it.each<[string, AuditTrailOptions]>([
     ['who it was', { actor: () => fail() }],
     ['which id it has', { correlationId: () => fail() }],
-  ])('because a function of the application does not know %s, is not kept at all', async (_what, options) => {
-    const { get, trail, logger } = await serve(options);
+    ['whether it is left out', { skip: () => fail() }],
+  ])('whole because nobody knows %s, lets the call not begin when it is told so', async (_what, options) => {
+    handled = 0;
+    const { get, trail } = await serve({ ...options, onFailure: 'fail-request' });
 
-    expect((await get('fine')).status).toBe(200);
+    expect([(await get('fine')).status, handled]).toEqual([500, 0]);
     expect(await trail.query()).toEqual([]);
-    expect(logger.errors).toMatchObject([{ message: expect.stringContaining('not today') }]);
   });
 
   it('because redacting it failed, keeps nothing of the request, nor lets it begin when it is told so', async () => {

@@ -6,9 +6,11 @@ import {
   memoryEngine,
   type JsonValue,
   type RecordedEvent,
+  StorageCorruptedError,
+  StorageUnavailableError,
   type StorageEngine,
 } from 'nestjs-stream-store';
-import { AuditTrail, AuditTrailModule, type AuditRecord } from 'nestjs-stream-store/audit';
+import { AuditTrail, AuditTrailModule, type AuditRecord, type AuditTrailOptions } from 'nestjs-stream-store/audit';
 import { ManualClock } from 'nestjs-stream-store/testing';
 import { canonicalJson } from '../../lib/audit/canonical-json.js';
 import { linkIn, linkOf, metadataWith } from '../../lib/audit/hash-chain.js';
@@ -32,7 +34,7 @@ const record = (actor: JsonValue): AuditRecord => ({
 /** What somebody with access to the disk does to the records of the stream, when they are read. */
 type Tamper = (records: RecordedEvent[]) => RecordedEvent[];
 
-async function chained(engine: StorageEngine = memoryEngine()) {
+async function chained(engine: StorageEngine = memoryEngine(), options: AuditTrailOptions = {}) {
   let tamper: Tamper | undefined;
   const tampered: StorageEngine = {
     ...aroundEngine((_verb, ask) => ask(), engine),
@@ -46,7 +48,7 @@ async function chained(engine: StorageEngine = memoryEngine()) {
   const app = await startApp({
     imports: [
       EventStoreModule.forRoot({ engine: tampered, clock: new ManualClock(at.getTime()) }),
-      AuditTrailModule.register({ hashChain: true }),
+      AuditTrailModule.register({ hashChain: true, ...options }),
     ],
   });
   const trail = app.get(AuditTrail);
@@ -133,6 +135,102 @@ describe('the hash chain', () => {
         { streamId: 'audit-2024-01-02', position: 1 },
       ],
     });
+  });
+
+  it('begins each stream with the hash of the last record of the stream before', async () => {
+    const { trail, store } = await chained();
+    for (const day of ['2024-01-01', '2024-01-01', '2024-01-02', '2024-01-04']) {
+      await trail.record(record('ada'), new Date(`${day}T12:00:00Z`));
+    }
+    const linksOf = async (day: string) => (await store.readStream(`audit-${day}`)).map((event) => linkIn(event)!);
+    const [[first, second], [third], [fourth]] = await Promise.all(
+      ['2024-01-01', '2024-01-02', '2024-01-04'].map(linksOf),
+    );
+
+    expect(first).toEqual({ position: 1, previousHash: '0'.repeat(64), hash: first.hash });
+    const previousAt = '2024-01-01T12:00:00.000Z';
+    expect(third).toEqual({
+      ...{ position: 1, previousHash: second.hash, previousStream: { streamId: STREAM, position: 2 }, previousAt },
+      hash: expect.any(String),
+    });
+    expect(fourth).toMatchObject({
+      previousHash: third.hash,
+      previousStream: { streamId: 'audit-2024-01-02', position: 1 },
+    });
+    // By hand, as docs/audit.md says.
+    const [{ id, type, timestamp, data, streamId }] = await store.readStream('audit-2024-01-02');
+    const text = canonicalJson({
+      ...{
+        data,
+        id,
+        position: 1,
+        previousHash: second.hash,
+        previousStream: third.previousStream as never,
+        previousAt,
+      },
+      ...{ streamId, timestamp: timestamp.toISOString(), type },
+    });
+    expect(third.hash).toBe(createHash('sha256').update(text).digest('hex'));
+    expect(await trail.verify()).toMatchObject({ isIntact: true, verified: 4 });
+  });
+
+  it('ties streams together that the application names, after a restart too', async () => {
+    const engine = memoryEngine();
+    let name = 'a-trail';
+    const start = () => chained(engine, { stream: () => name });
+    const before = await start();
+    await before.write('ada', 'bob');
+    await before.store.close();
+    const { trail, write, store } = await start();
+    name = 'the-next';
+    await write('cleo');
+    const [, second] = await store.readStream('a-trail');
+
+    expect(linkIn((await store.readStream('the-next'))[0])).toMatchObject({
+      previousHash: linkIn(second)!.hash,
+      previousStream: { streamId: 'a-trail', position: 2 },
+    });
+    expect(await trail.verify()).toMatchObject({
+      isIntact: true,
+      verified: 3,
+      heads: [{ streamId: 'a-trail', position: 2, recordedAt: '2024-01-01T12:00:00.000Z' }, { streamId: 'the-next' }],
+    });
+  });
+
+  it('holds as it was written before streams were tied together, and goes on from there', async () => {
+    const { trail, store, write } = await chained();
+    for (const streamId of [STREAM, 'audit-2024-01-02']) {
+      let previousHash = '0'.repeat(64);
+      for (const position of [1, 2]) {
+        const event = { streamId, id: `${streamId}.${position}`, type: 'audit.recorded', timestamp: at };
+        const data = { ...record('old') } as never;
+        const link = linkOf({ ...event, data }, position, previousHash);
+        await store.append(streamId, { ...event, data, metadata: metadataWith(link) });
+        previousHash = link.hash;
+      }
+    }
+    await write('ada');
+    await trail.record(record('ada'), new Date('2024-01-03T00:00:00Z'));
+
+    const { heads, ...verified } = await trail.verify();
+    expect(verified).toEqual({ isIntact: true, verified: 6, unchained: 0, problem: undefined });
+    expect(await trail.verify({ heads })).toMatchObject({ isIntact: true });
+  });
+
+  it('keeps the records that wait when the store refuses one of them', async () => {
+    const engine = memoryEngine();
+    const refusing: StorageEngine = {
+      ...aroundEngine((_verb, ask) => ask(), engine),
+      append(request) {
+        if (request.events.some(({ data }) => data.includes('poison'))) throw new Error('no');
+        return engine.append(request);
+      },
+    };
+    const { trail } = await chained(refusing);
+    const all = await Promise.allSettled(['a', 'b', 'poison', 'c'].map((actor) => trail.record(record(actor), at)));
+
+    expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(await trail.verify()).toMatchObject({ isIntact: true, verified: 3 });
   });
 
   it('keeps the records that wait when one of them cannot be kept', async () => {
@@ -247,6 +345,44 @@ describe('verify names the first record that is not as it was written', () => {
     expect(await emptied.trail.verify({ heads })).toMatchObject({ problem: { kind: 'missing', position: 1 } });
   });
 
+  it('although all of a day have lost their hashes, by the heads and by the day after', async () => {
+    const { trail, write, tamperWith } = await chained();
+    await write('ada', 'mallory');
+    const { heads } = await trail.verify();
+    await trail.record(record('ada'), new Date('2024-01-02T12:00:00Z'));
+    tamperWith((records) =>
+      records.map((event) =>
+        event.streamId === STREAM ? { ...event, data: record('nobody') as never, metadata: {} } : event,
+      ),
+    );
+
+    for (const known of [heads, []]) {
+      const problem = { kind: 'altered', streamId: STREAM, position: 2, reason: expect.stringContaining('no hash') };
+      expect(await trail.verify({ heads: known })).toMatchObject({ isIntact: false, problem });
+    }
+  });
+
+  it.each<[string, Tamper | undefined, string]>([
+    ['could not be read any more', undefined, 'altered'],
+    ['were found missing by the engine', () => damaged(new StorageCorruptedError('log', 'a gap')), 'missing'],
+    ['are no JSON', () => damaged(new SyntaxError('no JSON')), 'altered'],
+  ])('although records %s', async (_what, tamper, kind) => {
+    const { trail, write, tamperWith } = await chained();
+    await write('ada', 'bob');
+    const strange = { $audit: { position: 1, previousHash: '0', hash: 'x', previousStream: 5 } };
+    tamperWith(tamper ?? ((records) => records.map((event) => ({ ...event, metadata: strange }))));
+
+    expect(await trail.verify()).toMatchObject({ isIntact: false, problem: { kind, position: 1 } });
+  });
+
+  it("throws when the storage is away, which is nobody's fault", async () => {
+    const { trail, write, tamperWith } = await chained();
+    await write('ada');
+    tamperWith(() => damaged(new StorageUnavailableError('database', false, new Error('gone'))));
+
+    expect(await rejectionOf(trail.verify())).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+  });
+
   it('after those that were written before the chain was switched on', async () => {
     const { trail, write, store } = await chained();
     await store.append(STREAM, { type: 'audit.recorded', data: { ...record('old') } });
@@ -279,6 +415,63 @@ describe('verify names the first record that is not as it was written', () => {
     expect(again).toMatchObject({ isIntact: true, verified: 1, heads: [{ position: 4 }] });
   });
 
+  describe('where retention', () => {
+    async function withRetention(options: AuditTrailOptions, retentionDuration: string) {
+      const clock = new ManualClock(at.getTime());
+      let hidden = 0;
+      const engine = memoryEngine();
+      const tampered: StorageEngine = {
+        ...aroundEngine((_verb, ask) => ask(), engine),
+        async readStream(request) {
+          return engine.readStream({ ...request, after: Math.max(request.after, hidden) });
+        },
+      };
+      const app = await startApp({
+        imports: [
+          EventStoreModule.forRoot({ engine: tampered, clock, retentionDuration }),
+          AuditTrailModule.register({ hashChain: true, ...options }),
+        ],
+      });
+      const trail = app.get(AuditTrail);
+      for (let hour = 0; hour < 4; hour++) {
+        await trail.record(record(hour), new Date(clock.now()));
+        clock.jump(3_600_000);
+      }
+      return { trail, clock, hide: (upTo: number) => void (hidden = upTo) };
+    }
+
+    it.each<[string, AuditTrailOptions]>([
+      ['days', {}],
+      ['streams that the application names', { stream: () => 'trail' }],
+    ])('cannot have removed records, as they are too young, they are missing: %s', async (_what, options) => {
+      const { trail, hide } = await withRetention(options, '30d');
+      hide(2);
+
+      expect(await trail.verify()).toMatchObject({
+        isIntact: false,
+        problem: { kind: 'missing', position: 2, reason: expect.stringContaining('too young') },
+      });
+      hide(4);
+      const { heads } = await withRetention(options, '30d').then(({ trail: whole }) => whole.verify());
+      expect(await trail.verify({ heads })).toMatchObject({ isIntact: false, problem: { kind: 'missing' } });
+    });
+
+    it.each<[string, AuditTrailOptions]>([
+      ['days', {}],
+      ['streams that the application names', { stream: () => 'trail' }],
+    ])('has removed them, all is well, also with heads of before: %s', async (_what, options) => {
+      const { trail, clock } = await withRetention(options, '3h');
+      const { heads } = await trail.verify();
+      const early = heads.map((head) => ({ ...head, position: 1, hash: 'f'.repeat(64) }));
+
+      expect(await trail.verify({ heads })).toMatchObject({ isIntact: true, verified: 3 });
+      clock.jump(48 * 3_600_000);
+      expect(await trail.verify({ heads })).toMatchObject({ isIntact: true, verified: 0 });
+      await trail.record(record('again'), new Date(clock.now()));
+      expect(await trail.verify({ heads: [...heads, ...early] })).toMatchObject({ isIntact: true, verified: 1 });
+    });
+  });
+
   it('in the streams that it is told', async () => {
     const { trail, write } = await chained();
     await write('ada');
@@ -293,3 +486,7 @@ describe('verify names the first record that is not as it was written', () => {
     expect(await rejectionOf(app.get(AuditTrail).verify())).toMatchObject({ field: 'AuditTrailModule.hashChain' });
   });
 });
+
+function damaged(error: Error): never {
+  throw error;
+}
