@@ -1,6 +1,7 @@
+import { StorageFailedError } from '../store/errors.js';
 import type { AppendAnswer, AppendRequest } from '../store/storage-engine.js';
 import type { PostgresClient } from './postgres-client.js';
-import { append, type CommitSettings } from './queries/append.js';
+import { append, type AppendOutcome, type CommitSettings } from './queries/append.js';
 
 /** A commit takes no more than this: what it holds is in memory several times, and others wait for it. */
 const MOST_BATCHES = 1_000;
@@ -48,7 +49,7 @@ export class AppendQueue {
   async #commit(group: readonly WaitingAppend[]): Promise<void> {
     try {
       const requests = group.map(({ request }) => request);
-      const outcomes = await this.client.run(append(this.schema, requests, this.settings()), 'append');
+      const outcomes = await this.#run(requests);
       const again: WaitingAppend[] = [];
       group.forEach((waiting, index) => {
         const outcome = outcomes[index];
@@ -59,6 +60,22 @@ export class AppendQueue {
       this.#waiting = [...again, ...this.#waiting];
     } catch (error) {
       for (const { reject } of group) reject(error);
+    }
+  }
+
+  /** An announcement is a hint: that it cannot be made is no reason to refuse what it is about. */
+  async #run(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]> {
+    const settings = this.settings();
+    try {
+      return await this.client.run(append(this.schema, requests, settings), 'append');
+    } catch (error) {
+      if (!settings.announcement || !(error instanceof StorageFailedError)) throw error;
+      const outcomes = await this.client.run(
+        append(this.schema, requests, { ...settings, announcement: undefined }),
+        'append',
+      );
+      settings.announcement.refused(error);
+      return outcomes;
     }
   }
 
