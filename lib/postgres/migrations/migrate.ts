@@ -3,9 +3,10 @@ import type { PostgresClient, Query } from '../postgres-client.js';
 import { eventLog } from './0001-event-log.js';
 import { append } from './0002-append.js';
 import { appendByStream } from './0003-append-by-stream.js';
+import { patience } from './0004-patience.js';
 
 /** What was released is never edited: a change is one more at the end. */
-const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append, appendByStream];
+const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append, appendByStream, patience];
 
 /**
  * Brings the schema to the version that this package needs, in one transaction. Instances that start together wait for the
