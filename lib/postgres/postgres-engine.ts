@@ -37,7 +37,9 @@ import {
 } from './postgres-engine-options.js';
 import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
+import { checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
 import { listStreams } from './queries/list-streams.js';
+import { type Stretch, stretchOfPage } from './queries/page.js';
 import { readAll } from './queries/read-all.js';
 import { readStream } from './queries/read-stream.js';
 import { readTimeRange } from './queries/read-time-range.js';
@@ -114,12 +116,24 @@ class PostgresEngine implements StorageEngine {
     return this.#queue!.append(request);
   }
 
-  readStream(request: ReadStreamRequest): Promise<StreamPage> {
-    return this.#run(readStream(this.#schema, request));
+  async readStream(request: ReadStreamRequest): Promise<StreamPage> {
+    const page = await this.#run(readStream(this.#schema, request));
+    const { position, trimmedTo, revision: last } = page;
+    const stretch = stretchOfPage(request, { position, trimmedTo, last });
+    if (hasPassedOver(stretch, page.events)) {
+      await this.#run(checkStretchOfStream(this.#schema, request.streamId, stretch));
+    }
+    return page;
   }
 
-  readAll(request: ReadAllRequest): Promise<LogPage> {
-    return this.#run(readAll(this.#schema, request));
+  async readAll(request: ReadAllRequest): Promise<LogPage> {
+    const page = await this.#run(readAll(this.#schema, request));
+    // One stream is read by its own index, which knows nothing of the others.
+    if (request.filter?.stream !== undefined) return page;
+    const { globalPosition: position, trimmedTo, head: last } = page;
+    const stretch = stretchOfPage(request, { position, trimmedTo, last });
+    if (hasPassedOver(stretch, page.events)) await this.#run(checkStretchOfLog(this.#schema, stretch));
+    return page;
   }
 
   readTimeRange(request: ReadTimeRangeRequest): Promise<TimeRangePage> {
@@ -192,4 +206,9 @@ class PostgresEngine implements StorageEngine {
   #run<Answer>(query: Query<Answer>): Promise<Answer> {
     return this.#client!.run(query);
   }
+}
+
+/** Whether a page has looked at events that are not in it. The last one there is needs no second look. */
+function hasPassedOver({ first, last }: Stretch, events: readonly unknown[]): boolean {
+  return last > first && events.length < last - first + 1;
 }

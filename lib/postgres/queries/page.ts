@@ -1,3 +1,4 @@
+import { StorageCorruptedError } from '../../store/errors.js';
 import type { Direction, PageIds } from '../../store/storage-engine.js';
 
 /** What a page was made of. Positions are those of a stream, or of the log. */
@@ -28,6 +29,37 @@ export function endOfPage(page: FoundPage): { readonly position: number; readonl
   if (begin <= trimmedTo + 1) return { position: after, isEnd: true };
   const position = endsEarly ? lastRead : Math.max(begin - mostLookedAt, trimmedTo + 1);
   return { position, isEnd: position <= trimmedTo + 1 };
+}
+
+/** The first and the last position that a page has looked at; it is empty when the first is above the last. */
+export interface Stretch {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** @param position how far the page reaches */
+export function stretchOfPage(
+  { after, direction }: Pick<FoundPage, 'after' | 'direction'>,
+  { position, trimmedTo, last }: Pick<FoundPage, 'trimmedTo' | 'last'> & { readonly position: number },
+): Stretch {
+  return direction === 'forward'
+    ? { first: Math.max(after, trimmedTo) + 1, last: Math.min(position, last) }
+    : { first: Math.max(position, trimmedTo + 1), last: Math.min(after - 1, last) };
+}
+
+/**
+ * Sees that a page is whole: positions have no gaps, so the events between two of them can be counted.
+ *
+ * @param place where it was read, in words
+ * @throws {StorageCorruptedError} when events are missing
+ */
+export function checkWhole(place: string, { first, last }: Stretch, count: number): void {
+  if (count > last - first) return;
+  if (first > last) return;
+  throw new StorageCorruptedError(
+    place,
+    `between ${first} and ${last} there are ${count} events, not ${last - first + 1}: see what "npx nestjs-stream-store verify" finds`,
+  );
 }
 
 /** What was found of the places of a page. */

@@ -4,7 +4,7 @@ import { boundedPage, BYTES, withinRoom } from './bounded-page.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { filterCondition, Parameters } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
-import { conditionOfPage, endOfPage, farthestPlace, idsOfPage } from './page.js';
+import { checkWhole, conditionOfPage, endOfPage, farthestPlace, idsOfPage, stretchOfPage } from './page.js';
 import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
 
 /**
@@ -53,10 +53,11 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
     LEFT JOIN LATERAL (${boundedPage({ events, ...bounds })}) AS page ON true`;
   // With a condition, how much is to be looked at depends on its values: a plan for any of them would look at too much.
   const isPrepared = !filter?.stream && !filter?.streams && !filter?.types;
-  return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
+  return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(schema, rows, request, most) };
 }
 
-function pageOf(rows: readonly Row[], { after, direction, filter, wantsIds }: ReadAllRequest, most: number): LogPage {
+function pageOf(schema: string, rows: readonly Row[], request: ReadAllRequest, most: number): LogPage {
+  const { after, direction, filter, wantsIds } = request;
   const [head, trimmedTo] = rows[0].slice(0, 2).map(Number);
   const { fitting, isFull } = withinRoom(rows, 5);
   const events = rows[0][4] === null ? [] : fitting.map((row) => toEvent(row[4]!, row, 5));
@@ -64,6 +65,10 @@ function pageOf(rows: readonly Row[], { after, direction, filter, wantsIds }: Re
   const lastRead = events.at(-1)?.globalPosition;
   const mostLookedAt = filter?.stream === undefined ? MOST_EVENTS_LOOKED_AT : Infinity;
   const { position, isEnd } = endOfPage({ after, direction, mostLookedAt, endsEarly, lastRead, trimmedTo, last: head });
+  if (!filter) {
+    const stretch = stretchOfPage(request, { position, trimmedTo, last: head });
+    checkWhole(`log in schema ${schema}`, stretch, events.length);
+  }
   const page = { events, globalPosition: position, head, trimmedTo, isEnd, isFull };
   if (!wantsIds) return page;
   const last = events.at(-1);

@@ -4,7 +4,7 @@ import { boundedPage, BYTES, withinRoom } from './bounded-page.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { Parameters, typeCondition } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
-import { conditionOfPage, endOfPage, farthestPlace, idsOfPage } from './page.js';
+import { checkWhole, conditionOfPage, endOfPage, farthestPlace, idsOfPage, stretchOfPage } from './page.js';
 import { MOST_EVENTS_LOOKED_AT as mostLookedAt, MOST_EVENTS_READ } from './page-size.js';
 
 /**
@@ -45,7 +45,7 @@ export function readStream(schema: string, request: ReadStreamRequest): Query<St
     LEFT JOIN LATERAL (${boundedPage({ events, ...room })}) AS page ON true`;
   // With types, how much is to be looked at depends on which: a plan for any of them would look at too much.
   const isPrepared = types === undefined;
-  return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(rows, request, most) };
+  return { isPrepared, text, values: parameters.values, answer: (rows) => pageOf(schema, rows, request, most) };
 }
 
 /** The position of the last event of stream `s`, whose last one is `last`, that was removed or has expired. */
@@ -59,8 +59,8 @@ function trimmedTo(schema: string, recordedSince: number, parameters: Parameters
   ), last.position, s.trimmed_to)`;
 }
 
-function pageOf(rows: readonly Row[], request: ReadStreamRequest, most: number): StreamPage {
-  const { streamId, after, direction, wantsIds } = request;
+function pageOf(schema: string, rows: readonly Row[], request: ReadStreamRequest, most: number): StreamPage {
+  const { streamId, after, direction, types, wantsIds } = request;
   if (rows.length === 0) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true, isFull: false };
   const [revision, trimmedTo] = rows[0].slice(0, 2).map(Number);
   const { fitting, isFull } = withinRoom(rows, 4);
@@ -68,6 +68,10 @@ function pageOf(rows: readonly Row[], request: ReadStreamRequest, most: number):
   const endsEarly = isFull || events.length === most;
   const lastRead = events.at(-1)?.position;
   const end = endOfPage({ after, direction, mostLookedAt, endsEarly, lastRead, trimmedTo, last: revision });
+  if (!types) {
+    const stretch = stretchOfPage(request, { position: end.position, trimmedTo, last: revision });
+    checkWhole(`stream "${streamId}" in schema ${schema}`, stretch, events.length);
+  }
   const page = { events, revision, trimmedTo, ...end, isFull };
   if (!wantsIds) return page;
   const found = { afterId: rows[0][2], farthestId: rows[0][3], last: events.at(-1) };

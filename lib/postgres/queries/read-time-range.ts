@@ -28,7 +28,7 @@ export function readTimeRange(schema: string, request: ReadTimeRangeRequest): Qu
   const events = `
     SELECT e.place, e.is_wanted, e.stream_id, ${EVENT_COLUMNS}, CASE WHEN e.is_wanted THEN ${BYTES} ELSE 0 END AS bytes
     FROM (
-      SELECT row_number() OVER () AS place, ${isWanted.join(' AND ')} AS is_wanted, e.* FROM (
+      SELECT row_number() OVER (ORDER BY e.timestamp, e.global_position) AS place, ${isWanted.join(' AND ')} AS is_wanted, e.* FROM (
         SELECT * FROM ${schema}.events e WHERE ${inRange.join(' AND ')}
         ORDER BY e.timestamp, e.global_position LIMIT ${MOST_TIMES_LOOKED_AT}
       ) AS e ORDER BY e.timestamp, e.global_position
