@@ -82,6 +82,10 @@ class EventMetrics implements MetricsCollector {
     this.#of.gaps.add(1, { [ATTR_STORE_NAME]: store, [ATTR_SUBSCRIPTION_NAME]: subscription });
   }
 
+  onLogFork({ store, subscription }: Told<'onLogFork'>): void {
+    this.#of.forks.add(1, { [ATTR_STORE_NAME]: store, [ATTR_SUBSCRIPTION_NAME]: subscription });
+  }
+
   onLeaseChange({ store, handler, change }: Told<'onLeaseChange'>): void {
     this.#of.leaseChanges.add(1, {
       [ATTR_STORE_NAME]: store,
@@ -147,6 +151,11 @@ function instrumentsOf(meter: Meter) {
     gaps: meter.createCounter('event_store.subscription.gaps', {
       description: 'How often retention removed events before a handler or another subscription had read them.',
       unit: '{gap}',
+    }),
+    forks: meter.createCounter('event_store.log.forks', {
+      description:
+        'How often the log did not go on from where a handler or another subscription was: it had been put back.',
+      unit: '{fork}',
     }),
     leaseChanges: meter.createCounter('event_store.handler.lease_changes', {
       description: 'How often this process gained the right to run a durable handler, released it, or lost it.',

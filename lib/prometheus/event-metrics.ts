@@ -41,6 +41,10 @@ export class EventMetrics implements MetricsCollector {
     this.#of.gaps.inc(labels);
   }
 
+  onLogFork(labels: Told<'onLogFork'>): void {
+    this.#of.forks.inc(labels);
+  }
+
   onLeaseChange(labels: Told<'onLeaseChange'>): void {
     this.#of.leaseChanges.inc(labels);
   }
@@ -98,6 +102,11 @@ function metricsOf(metrics: MetricSet) {
     gaps: metrics.counter(
       'subscription_gaps_total',
       'How often retention removed events before a handler or another subscription had read them.',
+      ['store', 'subscription'],
+    ),
+    forks: metrics.counter(
+      'log_forks_total',
+      'How often the log did not go on from where a handler or another subscription was: it had been put back.',
       ['store', 'subscription'],
     ),
     leaseChanges: metrics.counter(

@@ -9,7 +9,14 @@ import type { Clock } from './clock.js';
 import { Cursor, type END, START } from './cursor.js';
 import { openEngine } from './engine-opening.js';
 import { messageOf, stackOf } from './error-text.js';
-import { codeOf, OperationAbortedError, StreamNotFoundError, ValidationError } from './errors.js';
+import {
+  type CheckpointChangedError,
+  codeOf,
+  type LogForkedError,
+  OperationAbortedError,
+  StreamNotFoundError,
+  ValidationError,
+} from './errors.js';
 import { compileTypes, toFilter } from './event-filter.js';
 import type { NewEvent, RecordedEvent } from './event.js';
 import { EventReader } from './event-reader.js';
@@ -17,6 +24,7 @@ import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { acceptEvent } from './event-validator.js';
 import { checkMembers } from './known-members.js';
 import { checkedName, checkName, checkUserStreamId, shown } from './names.js';
+import type { SeenAtPlace } from './place.js';
 import { checkPosition, toLimit } from './positions.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
@@ -76,7 +84,7 @@ const POLL_INTERVAL_MS = 1_000;
 
 const APPEND_OPTIONS = ['expectedRevision', 'signal'];
 const REPLAY_OPTIONS = ['filter', 'speed', 'batchSize', 'onProgress', 'signal'];
-const SUBSCRIBE_OPTIONS = ['name', 'signal', 'batchSize', 'onCaughtUp', 'onGap'];
+const SUBSCRIBE_OPTIONS = ['name', 'signal', 'batchSize', 'onCaughtUp', 'onGap', 'onFork'];
 
 export interface AppendOptions {
   /** The revision the stream must be at: a number, `ANY` (the default), `NO_STREAM` or `STREAM_EXISTS`. */
@@ -123,6 +131,7 @@ export class EventStore {
   #remembersHead = false;
   #headAtOpening = 0;
   #recordedSince = -Infinity;
+  #wentBackAt: number | undefined;
   #eventsAppended = 0;
   #stopHints: (() => void) | undefined;
 
@@ -271,6 +280,38 @@ export class EventStore {
     await this.#gate.call(() => this.#engine.saveCheckpoint(name, checkpoint, lease, conditions));
     // From its first checkpoint on, retention waits for it.
     if (this.#retentionBound.lacks(name)) await this.#gate.call(() => this.#retentionBound.renew());
+  }
+
+  /**
+   * @internal Says that the log went back: in the log of the application, to the metrics, and to whoever looks after the store.
+   *
+   * @param subscription the name of the handler or subscription that has found it out
+   * @param then what that one does about it
+   */
+  noteFork(subscription: string, error: LogForkedError | CheckpointChangedError, then: string): void {
+    const { name, clock, logger, metricsCollector } = this.#options;
+    this.#wentBackAt = clock.now();
+    logger.error(`Store "${name}": ${error.message} Now ${then}.`);
+    metricsCollector.onLogFork?.({ store: name, subscription });
+  }
+
+  /** @internal When it was last found out that the log went back, in milliseconds since 1970; undefined when it never did. */
+  get wentBackAt(): number | undefined {
+    return this.#wentBackAt;
+  }
+
+  /** @internal What is at a position of a stream, or of the log (null), now. */
+  async look(streamId: string | null, position: number): Promise<SeenAtPlace> {
+    const request = { after: position, limit: 0, maxBytes: Infinity, direction: 'forward', wantsIds: true } as const;
+    return this.#gate.call(async () => {
+      const recordedSince = this.#retention();
+      if (streamId === null) {
+        const page = await this.#engine.readAll({ ...request, filter: undefined, recordedSince });
+        return { head: page.head, trimmedTo: page.trimmedTo, id: page.afterId };
+      }
+      const page = await this.#engine.readStream({ ...request, streamId, types: undefined, recordedSince });
+      return { head: page.revision, trimmedTo: page.trimmedTo, id: page.afterId };
+    });
   }
 
   /** @internal Takes a lease for this store, or prolongs it. @returns undefined while another store has it */
@@ -791,14 +832,16 @@ export class EventStore {
       metrics: metricsCollector,
       // Appends through this store wake its subscriptions for certain; hints of others may be lost.
       pollIntervalMs: this.#engine.onAppended && POLL_INTERVAL_MS,
-      readStream: (streamId, after, limit, types) => {
-        const request = { streamId, after, limit, maxBytes, types, direction } as const;
+      mayGoBack: this.#engine.supports.leases,
+      readStream: (streamId, after, limit, types, wantsIds) => {
+        const request = { streamId, after, limit, maxBytes, types, direction, wantsIds } as const;
         return this.#gate.call(() => this.#engine.readStream({ ...request, recordedSince: this.#retention() }));
       },
-      readAll: (after, limit, filter) => {
-        const request = { after, limit, maxBytes, filter, direction } as const;
+      readAll: (after, limit, filter, wantsIds) => {
+        const request = { after, limit, maxBytes, filter, direction, wantsIds } as const;
         return this.#gate.call(() => this.#engine.readAll({ ...request, recordedSince: this.#retention() }));
       },
+      noteFork: (subscription, error, then) => this.noteFork(subscription, error, then),
       countRead: (events) => void (this.#reader.eventsRead += events),
     };
   }

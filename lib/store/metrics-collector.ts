@@ -69,6 +69,12 @@ export interface MetricsCollector {
    * `subscription` is the name of the handler, or `'subscription'` for one that `subscribe` has made.
    */
   onSubscriptionGap?(gap: { readonly store: string; readonly subscription: string }): void;
+  /**
+   * The log did not go on from where a reader was: it was put back to an earlier state. The log of the application says more.
+   *
+   * `subscription` is the name of the handler, or `'subscription'` for one that `subscribe` has made.
+   */
+  onLogFork?(fork: { readonly store: string; readonly subscription: string }): void;
   /** A snapshot was written, or could not be. */
   onSnapshot?(measurement: SnapshotMeasurement): void;
   /**
@@ -127,6 +133,7 @@ const METHODS = [
   'onHandlerFailure',
   'onHandlerGaveUp',
   'onSubscriptionGap',
+  'onLogFork',
   'onSnapshot',
   'onLeaseChange',
   'onExpire',

@@ -3,6 +3,7 @@ import { ValidationError } from './errors.js';
 import { CompiledFilter, compileTypes } from './event-filter.js';
 import { checkMembers } from './known-members.js';
 import { checkName } from './names.js';
+import type { Place } from './place.js';
 import { checkPosition } from './positions.js';
 import type { CheckedTarget, SubscriptionStart, SubscriptionTarget } from './subscription.js';
 
@@ -33,15 +34,14 @@ export function checkTarget(target: SubscriptionTarget, field = 'target'): Check
 }
 
 /**
- * The position after which a subscription begins.
+ * The place after which a subscription begins.
  *
  * @throws {ValidationError} when `from` is no start, or a cursor that does not belong to the target
  */
-export function checkStart(from: SubscriptionStart, target: CheckedTarget): number | typeof START | typeof END {
+export function checkStart(from: SubscriptionStart, target: CheckedTarget): Place | typeof START | typeof END {
   if (from === START || from === END) return from;
   if (!(from instanceof Cursor)) {
-    checkPosition(from, 'from');
-    return from;
+    return isPlace(from) ? checkedPlace(from) : checkedPlace({ position: from });
   }
   if (from.streamId !== target.streamId) {
     throw new ValidationError(
@@ -51,6 +51,17 @@ export function checkStart(from: SubscriptionStart, target: CheckedTarget): numb
         : `the cursor is of stream "${from.streamId}", not of "${target.streamId}".`,
     );
   }
-  checkPosition(from.position, 'from');
-  return from.position;
+  return checkedPlace(from);
+}
+
+function isPlace(from: unknown): from is Place {
+  return typeof from === 'object' && from !== null && 'position' in from;
+}
+
+function checkedPlace({ position, id, mark }: Place): Place {
+  checkPosition(position, 'from');
+  if ((id !== undefined && typeof id !== 'string') || (mark !== undefined && typeof mark !== 'string')) {
+    throw new ValidationError('from', 'the id of its place is no text: give a place as a subscription had it.');
+  }
+  return { position, id, mark };
 }

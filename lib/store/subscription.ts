@@ -7,6 +7,8 @@ import type { RecordedEvent } from './event.js';
 import type { StoreLogger } from './logger.js';
 import type { MaybePromise } from './maybe-promise.js';
 import type { MetricsCollector } from './metrics-collector.js';
+import type { LogForkedError } from './errors.js';
+import type { Place } from './place.js';
 import type { LogPage, StreamPage } from './storage-engine.js';
 
 /** Which events to subscribe to: one stream, the streams that fit a pattern, or all; each may be narrowed to some types. */
@@ -18,10 +20,11 @@ export type SubscriptionTarget =
   | { readonly all: true; readonly types?: readonly string[] };
 
 /**
- * After which event to begin: `START`, `END` (only what is appended from now on), a cursor of the stream, or a position: in
- * the stream when the target is one stream, else in the whole log.
+ * After which event to begin: `START`, `END` (only what is appended from now on), a cursor of the stream, a place that a
+ * subscription to the same target had come to, or a position: in the stream when the target is one stream, else in the whole
+ * log.
  */
-export type SubscriptionStart = typeof START | typeof END | Cursor | number;
+export type SubscriptionStart = typeof START | typeof END | Cursor | Place | number;
 
 export interface SubscribeOptions {
   /** What metrics call it: one of few names, and none that has a stream id in it. Default `subscription`. */
@@ -34,6 +37,21 @@ export interface SubscribeOptions {
   readonly onCaughtUp?: (position: number) => void;
   /** Told when retention removed events that this subscription had not read yet. */
   readonly onGap?: (gap: SubscriptionGap) => void;
+  /**
+   * Told when the log does not go on from where this subscription was: it was put back to an earlier state, as by a restored
+   * backup. The subscription goes on from an earlier place, so some events may come again.
+   */
+  readonly onFork?: (fork: SubscriptionFork) => void;
+}
+
+/** A log that went back, as a subscription has met it. Positions are those of the stream, or of the whole log. */
+export interface SubscriptionFork {
+  /** The last position read before. What lies there now is another event, or nothing. */
+  readonly position: number;
+  /** The position of the last event there was when it was found out. */
+  readonly head: number;
+  /** After which position it goes on: the newest that it has come by and that is as it was, else the start of what is kept. */
+  readonly goesOnAfter: number;
 }
 
 /** Events that retention removed before a subscription had read them. */
@@ -59,8 +77,17 @@ export interface Subscription extends AsyncIterable<RecordedEvent>, AsyncDisposa
   /** The last position handed out: in the stream, or in the whole log when the target is not one stream. */
   readonly position: number;
 
+  /**
+   * `position`, with the id of the event there, where it is known: to be kept for a later `subscribe` to the same target,
+   * which then finds out whether the log went back in between. Plain JSON.
+   */
+  readonly place: Place;
+
   /** The latest gap, if retention ever passed this subscription. */
   readonly gap: SubscriptionGap | undefined;
+
+  /** The latest fork, if the log ever went back under this subscription. */
+  readonly fork: SubscriptionFork | undefined;
 
   /** How many positions lie between `position` and the end of the stream or of the log; 0 when all was handed out. */
   lag(): Promise<number>;
@@ -96,8 +123,18 @@ export interface SubscriptionSource {
   readonly metrics: MetricsCollector;
   /** How long to wait for a hint before looking by oneself; undefined when none of them can be lost. */
   readonly pollIntervalMs: number | undefined;
-  readStream(streamId: string, after: number, limit: number, types?: readonly Pattern[]): MaybePromise<StreamPage>;
-  readAll(after: number, limit: number, filter?: CompiledFilter): MaybePromise<LogPage>;
+  /** Whether the log may be put back to an earlier state while it is read. */
+  readonly mayGoBack: boolean;
+  readStream(
+    streamId: string,
+    after: number,
+    limit: number,
+    types?: readonly Pattern[],
+    wantsIds?: boolean,
+  ): MaybePromise<StreamPage>;
+  readAll(after: number, limit: number, filter?: CompiledFilter, wantsIds?: boolean): MaybePromise<LogPage>;
+  /** Says that the log went back. @param name of who has found it out @param then what that one does about it */
+  noteFork(name: string, error: LogForkedError, then: string): void;
   /** Called for the events that a subscription hands out. */
   countRead(events: number): void;
 }
@@ -106,7 +143,7 @@ export interface SubscriptionSource {
 export interface SubscriptionRegistry {
   /** How many have not ended. */
   readonly active: number;
-  open(target: CheckedTarget, after: number | typeof START | typeof END, options: SubscribeOptions): Subscription;
+  open(target: CheckedTarget, after: Place | typeof START | typeof END, options: SubscribeOptions): Subscription;
   /** Ends all of them. */
   closeAll(): Promise<void>;
 }

@@ -11,12 +11,12 @@ export class LogReader {
   ) {}
 
   /** @param after exclusive: a position in the stream, or in the log */
-  page(after: number, limit: number): MaybePromise<Page> {
-    return this.reads.page(this.target, after, limit);
+  page(after: number, limit: number, wantsIds = false): MaybePromise<Page> {
+    return this.reads.page(this.target, after, limit, wantsIds);
   }
 
   /** The position that `page` counts in. */
-  placeOf(event: RecordedEvent): number {
+  positionOf(event: RecordedEvent): number {
     return this.target.streamId === undefined ? event.globalPosition : event.position;
   }
 

@@ -1,15 +1,17 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { boundToCaller } from '../store/async-context.js';
 import { END, START } from '../store/cursor.js';
-import { EventStoreError, StoreClosedError, SubscriptionEndedError } from '../store/errors.js';
+import { EventStoreError, LogForkedError, StoreClosedError, SubscriptionEndedError } from '../store/errors.js';
 import { EventFeed } from '../store/event-feed.js';
 import type { RecordedEvent } from '../store/event.js';
 import { EventLoopTurn } from '../store/event-loop-turn.js';
 import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
+import { goesOnFrom, type Place } from '../store/place.js';
 import type {
   CheckedTarget,
   SubscribeOptions,
   Subscription,
+  SubscriptionFork,
   SubscriptionGap,
   SubscriptionSource,
   SubscriptionState,
@@ -17,6 +19,7 @@ import type {
 
 import { LogReader } from './log-reader.js';
 import { OutagePatience } from './outage-patience.js';
+import { PlaceMemory } from './place-memory.js';
 import type { Page, SharedReads } from './shared-reads.js';
 
 /** Why a subscription ended. */
@@ -32,6 +35,9 @@ export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
  * - `stopped`: closed, aborted, or ended with its store or by a failing read. Nothing leaves it. A storage that is not
  *   available fails no read: the loop waits where it is, and reads again.
  *
+ * Where the log may be put back to an earlier state under it, each page is compared with the place it is read from. When it
+ * does not go on from there, the loop goes back to the newest place that it has come by and that is as it was.
+ *
  * A wake-up that comes while a page is being read sets `#hasNews`, so the loop reads once more before it sleeps.
  */
 export class LogSubscription implements Subscription {
@@ -39,18 +45,25 @@ export class LogSubscription implements Subscription {
   readonly #patience: OutagePatience;
   readonly #feed: EventFeed;
   readonly #batchSize: number;
-  readonly #begin: MaybePromise<number>;
+  readonly #begin: MaybePromise<Place>;
   readonly #stopListening: () => void;
   readonly #onCaughtUp: SubscribeOptions['onCaughtUp'];
   readonly #onGap: SubscribeOptions['onGap'];
+  readonly #onFork: SubscribeOptions['onFork'];
   readonly #turn = new EventLoopTurn();
 
   #state: SubscriptionState = 'catching-up';
   #endError: EventStoreError | undefined;
-  /** How far was read, and may lie ahead of `#position` by one batch. Undefined until the start was found. */
-  #readTo: number | undefined;
-  #position = 0;
+  /** How far was read, and may lie ahead of `position` by one batch. Undefined until the start was found. */
+  #readTo: Place | undefined;
+  /** The last event handed out; undefined when more was passed over since, up to `#passedTo`. */
+  #lastEvent: RecordedEvent | undefined;
+  #passedTo: Place = { position: 0 };
+  /** Whether the next page is to be compared with the place it is read from. */
+  #compares: boolean;
+  readonly #places = new PlaceMemory();
   #gap: SubscriptionGap | undefined;
+  #fork: SubscriptionFork | undefined;
   #hasNews = false;
   /** The read that is under way: where a subscription has several readers, the others wait for it. */
   #reading: Promise<unknown> | undefined;
@@ -67,7 +80,7 @@ export class LogSubscription implements Subscription {
     private readonly source: SubscriptionSource,
     reads: SharedReads,
     private readonly target: CheckedTarget,
-    after: number | typeof START | typeof END,
+    after: Place | typeof START | typeof END,
     private readonly options: SubscribeOptions,
     private readonly onEnd: (ended: LogSubscription) => void,
   ) {
@@ -76,6 +89,7 @@ export class LogSubscription implements Subscription {
     this.#batchSize = options.batchSize ?? 512;
     this.#onCaughtUp = options.onCaughtUp && boundToCaller(options.onCaughtUp);
     this.#onGap = options.onGap && boundToCaller(options.onGap);
+    this.#onFork = options.onFork && boundToCaller(options.onFork);
     this.#feed = new EventFeed({
       turn: this.#turn,
       load: () => this.#load(),
@@ -83,6 +97,7 @@ export class LogSubscription implements Subscription {
       end: () => this.close(),
     });
     this.#stopListening = source.signal.listen(target.streamId, () => this.#wake());
+    this.#compares = source.mayGoBack || (typeof after === 'object' && after.position > 0);
     this.#begin = this.#findStart(after);
     if (isPromise(this.#begin)) this.#begin.then((start) => this.#beginAt(start)).catch(() => undefined);
     else this.#beginAt(this.#begin);
@@ -95,17 +110,29 @@ export class LogSubscription implements Subscription {
   }
 
   get position(): number {
-    return this.#position;
+    return this.#lastEvent ? this.#reader.positionOf(this.#lastEvent) : this.#passedTo.position;
+  }
+
+  get place(): Place {
+    const { position, id } = this.#lastEvent ? this.#placeOf(this.#lastEvent) : this.#passedTo;
+    return id === undefined ? { position } : { position, id };
   }
 
   get gap(): SubscriptionGap | undefined {
     return this.#gap;
   }
 
+  get fork(): SubscriptionFork | undefined {
+    return this.#fork;
+  }
+
   async lag(): Promise<number> {
     if (this.#readTo === undefined) this.#beginAt(await this.#begin);
     const { head } = await this.#reader.page(Infinity, 0);
-    return Math.max(0, head - this.#position);
+    if (head >= this.position) return head - this.position;
+    // The log went back, which the loop is to find out. Until then, all of it may have to be read again.
+    this.#wake();
+    return head;
   }
 
   async caughtUp(): Promise<void> {
@@ -113,8 +140,8 @@ export class LogSubscription implements Subscription {
     const page = this.#reader.page(Infinity, 0);
     const { head } = isPromise(page) ? await page : page;
     if (this.#endError) throw this.#endError as EventStoreError;
-    if (this.#goOn && this.#position >= head) return;
-    // A hint of another process's append may have been lost.
+    if (this.#goOn && this.position === head) return;
+    // The log went back, or a hint of another process's append may have been lost.
     this.#wake();
     await new Promise<void>((resolve, reject) => this.#waitingToCatchUp.push({ to: head, resolve, reject }));
   }
@@ -208,7 +235,7 @@ export class LogSubscription implements Subscription {
           const turn = this.#turn.giveBack();
           if (turn) return turn.then(() => handOut(events, index));
           const event = events[index];
-          this.#position = this.#reader.placeOf(event);
+          this.#lastEvent = event;
           observer.next(event);
         }
         return undefined;
@@ -256,27 +283,41 @@ export class LogSubscription implements Subscription {
   /** Reads the next page. No events when there is nothing new, or nothing of it is for this subscription. */
   #readOn(): MaybePromise<readonly RecordedEvent[]> {
     this.#hasNews = false;
-    const page = this.#reader.page(this.#readTo!, this.#batchSize);
-    if (!isPromise(page)) return this.#accept(page);
-    const reading = this.#patience
-      .await(page, () => this.#reader.page(this.#readTo!, this.#batchSize))
-      .then((answer) => this.#accept(answer))
-      .finally(() => {
-        if (this.#reading === reading) this.#reading = undefined;
-      });
+    const page = this.#nextPage();
+    if (!isPromise(page)) {
+      const events = this.#accept(page);
+      return isPromise(events) ? this.#awaitReading(events) : events;
+    }
+    return this.#awaitReading(
+      this.#patience.await(page, () => this.#nextPage()).then((answer) => this.#accept(answer)),
+    );
+  }
+
+  #nextPage(): MaybePromise<Page> {
+    return this.#reader.page(this.#readTo!.position, this.#batchSize, this.#compares);
+  }
+
+  #awaitReading(events: Promise<readonly RecordedEvent[]>): Promise<readonly RecordedEvent[]> {
+    const reading = events.finally(() => {
+      if (this.#reading === reading) this.#reading = undefined;
+    });
     this.#reading = reading;
     return reading;
   }
 
-  #accept(page: Page): readonly RecordedEvent[] {
+  #accept(page: Page): MaybePromise<readonly RecordedEvent[]> {
     if (this.#state === 'stopped') return [];
+    if (this.#compares) {
+      if (!this.#goesOn(this.#readTo!, page)) return this.#goBack(page.head);
+      this.#compares = this.source.mayGoBack;
+    }
     this.#noteGap(page);
-    // What was removed will not be found by looking again.
-    this.#readTo = Math.max(page.readTo, page.trimmedTo);
+    this.#readTo = this.#endOf(page);
+    if (this.source.mayGoBack) this.#remember(page, this.#readTo);
     this.#isAtEnd = page.isEnd;
     if (page.events.length === 0) {
       // The reader has taken everything before this page, and the page lets it pass.
-      this.#position = this.#readTo;
+      this.#passTo(this.#readTo);
     } else {
       if (!page.isEnd) this.#state = 'catching-up';
       this.#tellWhoCaughtUp();
@@ -288,8 +329,8 @@ export class LogSubscription implements Subscription {
   #rest(goOn: () => void): void {
     this.#state = 'live';
     // The reader asks for more, so it has everything that is for it, and the rest lets it pass.
-    this.#position = this.#readTo!;
-    this.#onCaughtUp?.(this.#position);
+    this.#passTo(this.#readTo!);
+    this.#onCaughtUp?.(this.position);
     this.#tellWhoCaughtUp();
     const { clock, pollIntervalMs } = this.source;
     if (pollIntervalMs !== undefined) {
@@ -306,23 +347,82 @@ export class LogSubscription implements Subscription {
       : goOn;
   }
 
-  /** The reader asks for more, so it has taken everything up to `#position`. */
+  /** The reader asks for more, so it has taken everything up to `position`. */
   #tellWhoCaughtUp(): void {
     if (this.#waitingToCatchUp.length === 0) return;
     this.#waitingToCatchUp = this.#waitingToCatchUp.filter(({ to, resolve }) => {
-      if (to > this.#position) return true;
+      if (to > this.position) return true;
       resolve();
       return false;
     });
   }
 
-  #beginAt(start: number): void {
-    this.#readTo ??= this.#position = start;
+  #beginAt(start: Place): void {
+    if (this.#readTo === undefined) this.#passTo((this.#readTo = start));
+  }
+
+  #passTo(place: Place): void {
+    this.#passedTo = place;
+    this.#lastEvent = undefined;
+  }
+
+  /** Where a page ends. What was removed will not be found by looking again. */
+  #endOf({ events, readTo, trimmedTo, reachedId }: Page): Place {
+    if (trimmedTo > readTo) return { position: trimmedTo };
+    const last = events[events.length - 1] as RecordedEvent | undefined;
+    return { position: readTo, id: last && this.#reader.positionOf(last) === readTo ? last.id : reachedId };
+  }
+
+  #goesOn(from: Place, { head, trimmedTo, afterId }: Page): boolean {
+    return goesOnFrom(from, { head, trimmedTo, id: afterId });
+  }
+
+  /** Everything up to the place where the page begins was handed out. */
+  #remember({ events }: Page, end: Place): void {
+    this.#places.addPage(events, (event) => this.#placeOf(event));
+    this.#places.add(end);
+  }
+
+  /** The log does not go on from where the last page ended: finds out from where it does, and reads on from there. */
+  async #goBack(head: number): Promise<readonly RecordedEvent[]> {
+    const { position } = this.#readTo!;
+    const common = (await this.#places.newest(Math.min(position, head), async (place) =>
+      this.#goesOn(place, await this.#look(place)),
+    )) ?? { position: (await this.#look({ position: 0 })).trimmedTo };
+    if (this.#isStopped) return [];
+    this.#places.cutAt(common.position);
+    this.#fork = { position, head, goesOnAfter: common.position };
+    this.#passTo((this.#readTo = common));
+    this.#state = 'catching-up';
+    this.#isAtEnd = false;
+    // What was waited for may never come.
+    for (const waiting of this.#waitingToCatchUp) waiting.to = Math.min(waiting.to, head);
+    const then = `it goes on after position ${common.position}, and some events may come again`;
+    const error = new LogForkedError(`The subscription to ${this.#reader.describe()}`, position, head);
+    this.source.noteFork(this.options.name ?? 'subscription', error, then);
+    this.#onFork?.(this.#fork);
+    return [];
+  }
+
+  /** What is at a place now. */
+  async #look({ position }: Place): Promise<Page> {
+    const ask = async (): Promise<Page> => this.#reader.page(position, 0, true);
+    return this.#patience.await(ask(), ask);
+  }
+
+  /** As it is after something was awaited. */
+  get #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+
+  #placeOf(event: RecordedEvent): Place {
+    return { position: this.#reader.positionOf(event), id: event.id };
   }
 
   #noteGap({ trimmedTo }: Page): void {
-    if (trimmedTo <= this.#readTo!) return;
-    this.#gap = { after: this.#readTo!, trimmedTo };
+    const { position } = this.#readTo!;
+    if (trimmedTo <= position) return;
+    this.#gap = { after: position, trimmedTo };
     const { storeName, logger, metrics } = this.source;
     const subscription = this.#reader.describe();
     logger.warn(
@@ -333,14 +433,15 @@ export class LogSubscription implements Subscription {
     this.#onGap?.(this.#gap);
   }
 
-  /** The position to begin after. Events that were removed before the subscription was made are no gap. */
-  #findStart(after: number | typeof START | typeof END): MaybePromise<number> {
-    if (typeof after === 'number' && after > 0) return after;
+  /** The place to begin after. Events that were removed before the subscription was made are no gap. */
+  #findStart(after: Place | typeof START | typeof END): MaybePromise<Place> {
+    if (typeof after === 'object' && after.position > 0) return after;
     try {
       const page = this.#reader.page(0, 0);
-      if (!isPromise(page)) return after === END ? page.head : page.trimmedTo;
+      if (!isPromise(page)) return after === END ? this.#withId(page.head) : { position: page.trimmedTo };
       const answer = this.#patience.await(page, () => this.#reader.page(0, 0));
-      return after === END ? this.#findEnd(answer) : answer.then(({ trimmedTo }) => trimmedTo);
+      if (after === END) return this.#findEnd(answer).then((position) => this.#withId(position));
+      return answer.then(({ trimmedTo }) => ({ position: trimmedTo }));
     } catch (error) {
       return failLater(error);
     }
@@ -360,8 +461,14 @@ export class LogSubscription implements Subscription {
     }
   }
 
+  /** Until the first page comes, nothing else tells which event is there. */
+  #withId(position: number): MaybePromise<Place> {
+    if (!this.source.mayGoBack || position === 0) return { position };
+    return this.#look({ position }).then(({ afterId: id }) => ({ position, id }));
+  }
+
   #noteHandedOut(last: RecordedEvent, count: number): void {
-    this.#position = this.#reader.placeOf(last);
+    this.#lastEvent = last;
     this.source.countRead(count);
   }
 

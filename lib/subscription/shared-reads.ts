@@ -11,12 +11,16 @@ export interface Page {
   readonly head: number;
   readonly trimmedTo: number;
   readonly isEnd: boolean;
+  /** Which events lie where the page begins and ends, when that was asked for. */
+  readonly afterId?: string;
+  readonly reachedId?: string;
 }
 
 interface LastRead {
   readonly streamId: string;
   readonly after: number;
   readonly limit: number;
+  readonly wantsIds: boolean;
   readonly page: Page;
 }
 
@@ -32,22 +36,28 @@ export class SharedReads {
   constructor(private readonly source: SubscriptionSource) {}
 
   /** @param after exclusive: a position in the target's stream, or in the log when the target is not one stream */
-  page(target: CheckedTarget, after: number, limit: number): MaybePromise<Page> {
+  page(target: CheckedTarget, after: number, limit: number, wantsIds = false): MaybePromise<Page> {
     if (target.streamId === undefined) {
-      const page = this.source.readAll(after, limit, target.filter);
+      const page = this.source.readAll(after, limit, target.filter, wantsIds);
       return isPromise(page) ? page.then(logPage) : logPage(page);
     }
     const { streamId, types } = target;
     const last = this.#last;
-    if (last?.after === after && last.limit === limit && last.streamId === streamId && types === undefined) {
+    if (
+      last?.after === after &&
+      last.limit === limit &&
+      last.streamId === streamId &&
+      types === undefined &&
+      last.wantsIds === wantsIds
+    ) {
       return last.page;
     }
-    const answer = this.source.readStream(streamId, after, limit, types);
+    const answer = this.source.readStream(streamId, after, limit, types, wantsIds);
     if (isPromise(answer)) return answer.then(streamPage);
     const page = streamPage(answer);
     if (types === undefined && limit > 0) {
       if (!last) queueMicrotask(this.#forget);
-      this.#last = { streamId, after, limit, page };
+      this.#last = { streamId, after, limit, wantsIds, page };
     }
     return page;
   }
@@ -57,10 +67,10 @@ export class SharedReads {
   };
 }
 
-function logPage({ events, globalPosition, head, trimmedTo, isEnd }: LogPage): Page {
-  return { events, readTo: globalPosition, head, trimmedTo, isEnd };
+function logPage({ events, globalPosition, head, trimmedTo, isEnd, afterId, reachedId }: LogPage): Page {
+  return { events, readTo: globalPosition, head, trimmedTo, isEnd, afterId, reachedId };
 }
 
-function streamPage({ events, position, revision, trimmedTo, isEnd }: StreamPage): Page {
-  return { events, readTo: position, head: revision, trimmedTo, isEnd };
+function streamPage({ events, position, revision, trimmedTo, isEnd, afterId, reachedId }: StreamPage): Page {
+  return { events, readTo: position, head: revision, trimmedTo, isEnd, afterId, reachedId };
 }

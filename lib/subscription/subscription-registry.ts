@@ -6,6 +6,7 @@ import type {
   SubscriptionSource,
 } from '../store/subscription.js';
 import type { END, START } from '../store/cursor.js';
+import type { Place } from '../store/place.js';
 import { SharedReads } from './shared-reads.js';
 import { LogSubscription } from './log-subscription.js';
 
@@ -22,7 +23,7 @@ export class LogSubscriptionRegistry implements SubscriptionRegistry {
     return this.#active.size;
   }
 
-  open(target: CheckedTarget, after: number | typeof START | typeof END, options: SubscribeOptions): Subscription {
+  open(target: CheckedTarget, after: Place | typeof START | typeof END, options: SubscribeOptions): Subscription {
     const subscription = new LogSubscription(this.source, this.#reads, target, after, options, (ended) =>
       this.#active.delete(ended),
     );

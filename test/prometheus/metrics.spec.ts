@@ -116,6 +116,17 @@ describe('what happens', () => {
     expect(scrape.value('event_store_subscription_gaps_total', { store, subscription: 'subscription' })).toBe(1);
   });
 
+  it('is counted when the log does not go on from where a subscription was', async () => {
+    const { store: events, registry } = await measuredApp({});
+    await events.append('a', numbered(1, 3));
+    const iterator = events.subscribe('a', 5)[Symbol.asyncIterator]();
+    await iterator.next();
+    await iterator.return!();
+
+    const scrape = await Scrape.from(registry);
+    expect(scrape.value('event_store_log_forks_total', { store, subscription: 'subscription' })).toBe(1);
+  });
+
   it('is measured in snapshots, and counted when work in the background fails', async () => {
     const clock = new ManualClock();
     let isFull = true;

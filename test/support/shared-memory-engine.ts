@@ -4,11 +4,14 @@ import {
   type CheckpointConditions,
   type Clock,
   type EngineCapabilities,
+  type EngineContext,
   type EngineTransaction,
   type Lease,
   LeaseLostError,
   type LeaseRequest,
+  type LogPage,
   memoryEngine,
+  type RecordedEvent,
   type StorageEngine,
 } from 'nestjs-stream-store';
 import { aroundEngine } from './around-engine.js';
@@ -18,6 +21,23 @@ export interface SharedMemoryClient {
   /** @param onKept called when the row is committed */
   insert(row: string, onKept?: () => void): void;
 }
+
+/** What a `SharedMemory` held at one moment. */
+export interface SharedMemoryCopy {
+  readonly events: readonly RecordedEvent[];
+  readonly rows: readonly string[];
+  readonly leases: readonly (readonly [string, HeldLease])[];
+  readonly checkpoints: readonly (readonly [string, Checkpoint])[];
+}
+
+const EVERYTHING = {
+  after: 0,
+  limit: Infinity,
+  maxBytes: Infinity,
+  direction: 'forward',
+  filter: undefined,
+  recordedSince: -Infinity,
+} as const;
 
 interface HeldLease extends Lease {
   readonly endsAt: number;
@@ -38,7 +58,8 @@ export class SharedMemory {
   /** Called before each transaction is kept, in the order in which their work has ended. */
   beforeCommit: () => Promise<void> | void = () => undefined;
 
-  readonly #inner = memoryEngine();
+  #inner = memoryEngine();
+  #context: EngineContext | undefined;
   readonly #listeners = new Map<(streamId?: string) => void, StorageEngine>();
   #isOpen = false;
 
@@ -47,8 +68,41 @@ export class SharedMemory {
     private readonly supports: EngineCapabilities = { snapshot: false, leases: true, transactions: true },
   ) {}
 
+  /** All that is kept now; for `putBack`. */
+  backUp(): SharedMemoryCopy {
+    const { events } = this.#inner.readAll(EVERYTHING) as LogPage;
+    return { events, rows: [...this.rows], leases: [...this.leases], checkpoints: [...this.checkpoints] };
+  }
+
+  /** Makes everything as it was, under the stores that are open. Nobody is told. */
+  async putBack({ events, rows, leases, checkpoints }: SharedMemoryCopy): Promise<void> {
+    this.#inner = memoryEngine();
+    await this.#inner.open(this.#context!);
+    for (const { streamId, id, type, data, metadata, timestamp } of events) {
+      const texts = { data: JSON.stringify(data), metadata: JSON.stringify(metadata) };
+      const event = { id, type, ...texts, timestamp: timestamp.getTime() };
+      await this.#inner.append({ streamId, events: [event], expectedRevision: 'any', recordedSince: -Infinity });
+    }
+    this.rows.splice(0, Infinity, ...rows);
+    this.leases.clear();
+    for (const [name, lease] of leases) this.leases.set(name, lease);
+    this.checkpoints.clear();
+    for (const [name, checkpoint] of checkpoints) {
+      this.checkpoints.set(name, checkpoint);
+      await this.#inner.saveCheckpoint(name, checkpoint);
+    }
+  }
+
   engine(): StorageEngine {
-    const inner = this.#inner;
+    // Which one it is may change.
+    const inner = new Proxy({} as StorageEngine, {
+      has: (_, member) => member in this.#inner,
+      get: (_, member: keyof StorageEngine) => {
+        const value: unknown = Reflect.get(this.#inner, member);
+        if (typeof value !== 'function') return value;
+        return (...request: unknown[]) => Reflect.apply(value, this.#inner, request) as unknown;
+      },
+    });
     const engine: StorageEngine = {
       ...aroundEngine((_verb, ask) => ask(), inner),
       name: 'shared-memory',
@@ -56,7 +110,8 @@ export class SharedMemory {
       open: (context) => {
         if (this.#isOpen) return undefined;
         this.#isOpen = true;
-        return inner.open({ ...context, clock: this.clock });
+        this.#context = { ...context, clock: this.clock };
+        return inner.open(this.#context);
       },
       // The others may still need it.
       close: () => undefined,
