@@ -115,11 +115,11 @@ export type {
   EventStoreModuleExtras,
   EventStoreOptionsFactory,
 } from './nest/event-store.module-definition.js';
-export { getEventStoreToken } from './nest/event-store.tokens.js';
-export { InjectEventStore } from './nest/decorators/inject-event-store.decorator.js';
+export { getEventStoreClockToken, getEventStoreToken } from './nest/event-store.tokens.js';
+export { InjectEventStore, InjectEventStoreClock } from './nest/decorators/inject-event-store.decorator.js';
 export { OnStreamEvent, type OnStreamEventOptions } from './nest/decorators/on-stream-event.decorator.js';
 export { EventData, EventMetadata } from './nest/decorators/event-data.decorator.js';
-export { STREAM_EVENT_CONTEXT } from './nest/stream-event.caller.js';
+export { STREAM_EVENT_CONTEXT } from './nest/handler-contexts.js';
 export { StreamSubscriptions, type StreamSubscriptionStatus } from './nest/stream-subscriptions.js';
 export { DeadLetters } from './nest/dead-letters.js';
 export type { Checkpoint, ParkedStream } from './store/checkpoint.js';

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { systemClock } from '../store/clock.js';
 import { messageOf, stackOf } from '../store/error-text.js';
@@ -49,12 +50,13 @@ export class AuditTrail implements OnModuleInit {
   constructor(
     @Inject(AUDIT_SETTINGS) private readonly settings: AuditSettings,
     @Inject(EventStoreRegistry) private readonly stores: EventStoreRegistry,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
 
   /** @throws {ValidationError} when there is no such store */
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     const { store: name, hashChain, stream } = this.settings.options;
-    const store = this.stores.find(name, []);
+    const store = await this.stores.find(name, this.moduleRef);
     if (store === undefined) {
       const called = name === undefined ? 'event store' : `event store "${name}"`;
       throw new ValidationError(`${AUDIT}.store`, `there is no ${called}: import EventStoreModule.forRoot() with it.`);

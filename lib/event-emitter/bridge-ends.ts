@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { EventEmitter2, EventEmitterReadinessWatcher } from '@nestjs/event-emitter';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { ValidationError } from '../store/errors.js';
@@ -27,7 +28,7 @@ export class BridgeEnds {
     @Inject(EventEmitterReadinessWatcher)
     private readonly watcher: EventEmitterReadinessWatcher | undefined,
     @Optional() @Inject(EventStoreRegistry) stores: EventStoreRegistry | undefined,
-    @Optional() @Inject(EventStore) private readonly unnamedStore: unknown,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {
     this.options = checkBridgeOptions(options);
     if (!emitter) {
@@ -57,10 +58,9 @@ export class BridgeEnds {
    *
    * @throws {ValidationError} when there is none of the name
    */
-  store(): EventStore | undefined {
+  async store(): Promise<EventStore | undefined> {
     const { store: name } = this.options;
-    // The store of a module that the bridge's module imports comes first, as it does for handlers.
-    const store = (name === undefined ? this.unnamedStore : undefined) ?? this.#stores.find(name, []);
+    const store = await this.#stores.find(name, this.moduleRef);
     if (store instanceof EventStore) return store;
     if (store === undefined) {
       const called = name === undefined ? 'event store' : `event store "${name}"`;

@@ -32,10 +32,10 @@ export class EmittedEventAppender implements OnModuleInit, OnApplicationShutdown
     });
   }
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     const { options, emitter } = this.ends;
     if (options.append.length === 0) return;
-    const store = this.ends.store();
+    const store = await this.ends.store();
     if (!store) return;
     for (const rule of options.append) this.#listen(rule, store);
     for (const { eventName, listener } of this.#listeners) emitter.on(eventName, listener);

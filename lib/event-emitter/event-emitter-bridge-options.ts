@@ -3,7 +3,7 @@ import { START } from '../store/cursor.js';
 import { ValidationError } from '../store/errors.js';
 import { checkMembers } from '../store/known-members.js';
 import { checkUserStreamId, checkName, kindOf, shown } from '../store/names.js';
-import { checkStart, checkTarget } from '../store/subscription-target.js';
+import { checkGivenTarget, checkStart } from '../store/subscription-target.js';
 import type { SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { checkConsumerOptions, CONSUMER_OPTION_NAMES, type ConsumerOptions } from '../subscription/consumer-options.js';
 
@@ -106,7 +106,7 @@ function checkedRules<Rule, Checked>(
 function checkEmitRule(rule: EmitRule): EmitRule {
   checkMembers(rule, 'options', EMIT_OPTIONS);
   const { target, as, from = START, ...options } = rule;
-  checkStart(from, checkTarget(target));
+  checkStart(from, checkGivenTarget(target));
   checkConsumerOptions(options);
   if (as !== undefined && typeof as !== 'function') throw new ValidationError('as', `it is ${kindOf(as)}: ${FUNCTION}`);
   return rule;

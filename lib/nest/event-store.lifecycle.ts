@@ -27,13 +27,14 @@ export class EventStoreLifecycle
   ) {}
 
   async onModuleInit(): Promise<void> {
-    const handlers = this.explorer.explore();
+    this.registry.findStandIns();
+    const handlers = await this.explorer.explore();
     try {
-      await Promise.all(this.registry.all().map((store) => store.open()));
+      await Promise.all(this.registry.own().map((store) => store.open()));
       await this.subscriptions.open(handlers);
     } catch (error) {
       // Nest does not end what did not begin; what the stores hold, such as a directory, would stay theirs.
-      await Promise.allSettled(this.registry.all().map((store) => store.close()));
+      await this.registry.closeOwn().catch(() => undefined);
       throw error;
     }
   }
@@ -47,6 +48,6 @@ export class EventStoreLifecycle
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.registry.all().map((store) => store.close()));
+    await this.registry.closeOwn();
   }
 }

@@ -1,8 +1,11 @@
 import { Logger, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { createEventStore } from '../open-event-store.js';
+import { systemClock } from '../store/clock.js';
 import { ValidationError } from '../store/errors.js';
-import { DEFAULT_EVENT_STORE_OPTIONS, type EventStoreOptions } from '../store/event-store-options.js';
+import { defaultStoreName, type EventStoreOptions } from '../store/event-store-options.js';
 import { EventStore } from '../store/event-store.js';
+import { shown } from '../store/names.js';
+import type { StorageEngine } from '../store/storage-engine.js';
 import { EventStoreCoreModule } from './event-store-core.module.js';
 import {
   ConfigurableModuleClass,
@@ -12,8 +15,17 @@ import {
   type EventStoreModuleExtras,
   type OPTIONS_TYPE,
 } from './event-store.module-definition.js';
-import { EventStoreRegistry, type EventStoreDescription } from './event-store.registry.js';
-import { EVENT_STORE_DESCRIPTION, getEventStoreToken } from './event-store.tokens.js';
+import { EventStoreRegistry } from './event-store.registry.js';
+import {
+  EVENT_STORE_DESCRIPTION,
+  type EventStoreDescription,
+  getEventStoreClockToken,
+  getEventStoreToken,
+  OWN_EVENT_STORE,
+} from './event-store.tokens.js';
+
+/** The engines of the package: one of them gives the name when nobody has, and a factory says late which. */
+const ENGINE_NAMES = ['memory', 'sqlite', 'postgres'];
 
 /**
  * Makes an event store and lets the application inject it: by the class `EventStore`, or by `@InjectEventStore(name)`.
@@ -25,42 +37,77 @@ import { EVENT_STORE_DESCRIPTION, getEventStoreToken } from './event-store.token
 export class EventStoreModule extends ConfigurableModuleClass {
   /** @throws {ValidationError} while the application starts, when an option is not acceptable */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    return withStore(super.forRoot(options), options);
+    const { engine } = (options ?? {}) as { engine?: StorageEngine };
+    return withStore(super.forRoot(options), options, [defaultStoreName(engine)]);
   }
 
   /** The options come from `useFactory` (with `inject` and `imports`), `useClass` or `useExisting`; the name is given here. */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return withStore(super.forRootAsync(options), options);
+    return withStore(
+      super.forRootAsync(options),
+      options,
+      ENGINE_NAMES.map((name) => defaultStoreName({ name })),
+    );
   }
 }
 
-function withStore(definition: DynamicModule, extras: EventStoreModuleExtras): DynamicModule {
-  const { name = DEFAULT_EVENT_STORE_OPTIONS.name, isGlobal = true } = extras;
-  const named = getEventStoreToken(name);
-  const description: EventStoreDescription = { name, isGlobal };
+/** @param defaultNames those that the store may have when it was given none */
+function withStore(
+  definition: DynamicModule,
+  extras: EventStoreModuleExtras,
+  defaultNames: readonly string[],
+): DynamicModule {
+  const { name, isGlobal = true, globalEnhancers = false } = extras;
+  const names = name === undefined ? defaultNames : [name];
+  const tokens = names.map((each) => getEventStoreToken(each) as string);
+  const factories: EventStoreDescription['factories'] = new Map();
+  const description: EventStoreDescription = { name, isGlobal, globalEnhancers, tokens, factories };
+  // A function each, or an override of one token could not be told from the others.
+  const byName = tokens.map((token) => ({
+    provide: token,
+    useFactory: (own: EventStore) => own,
+    inject: [OWN_EVENT_STORE],
+  }));
+  const byClass = {
+    provide: EventStore,
+    useFactory: (registry: EventStoreRegistry, ...named: EventStore[]) => registry.meaningOf(description, named),
+    inject: [EventStoreRegistry, ...tokens],
+  };
+  for (const { provide, useFactory } of [...byName, byClass]) factories.set(provide, useFactory);
+  const clocks: Provider[] = [undefined, ...names].map((each) => ({
+    provide: getEventStoreClockToken(each),
+    // What a test has put in the place of a store need not have one.
+    useFactory: (store: Partial<EventStore> | undefined) => store?.clock ?? systemClock,
+    inject: [getEventStoreToken(each)],
+  }));
   const providers: Provider[] = [
     { provide: EVENT_STORE_DESCRIPTION, useValue: description },
     {
-      provide: named,
+      provide: OWN_EVENT_STORE,
       useFactory: (registry: EventStoreRegistry, options: AsyncEventStoreOptions) =>
-        registry.register(createEventStore(withName(name, options))),
+        registry.make(description, () => createEventStore(checked(name, options))),
       inject: [EventStoreRegistry, MODULE_OPTIONS_TOKEN],
     },
-    {
-      provide: EventStore,
-      useFactory: (registry: EventStoreRegistry, own: EventStore) => (isGlobal ? registry.primary(name, own) : own),
-      inject: [EventStoreRegistry, named],
-    },
+    ...byName,
+    byClass,
+    ...clocks,
   ];
+  const clockTokens = [undefined, ...names].map(getEventStoreClockToken);
   return {
     ...definition,
     imports: [...(definition.imports ?? []), EventStoreCoreModule],
     providers: [...(definition.providers ?? []), ...providers],
-    exports: [...(definition.exports ?? []), named, EventStore],
+    exports: [...(definition.exports ?? []), ...tokens, EventStore, ...clockTokens],
   };
 }
 
-function withName(name: string, options: EventStoreOptions = {}): EventStoreOptions {
+function checked(name: string | undefined, options: EventStoreOptions): EventStoreOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new ValidationError(
+      'options',
+      `the factory of forRootAsync gave ${shown(options)}: return the options, or {} for a store with none.`,
+    );
+  }
   if (options.name !== undefined && options.name !== name) {
     throw new ValidationError(
       'name',

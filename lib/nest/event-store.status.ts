@@ -26,6 +26,11 @@ export class EventStoreStatusReader {
     return this.registry.all();
   }
 
+  /** Whether something that is no store is in the place of the store of this name; of any, when it is left out. */
+  isReplaced(name: string | undefined): boolean {
+    return this.registry.isReplaced(name);
+  }
+
   /** Asks the engine. @throws what that fails with; also when it takes longer than `timeoutMs` */
   read(store: EventStore, timeoutMs: number): Promise<EventStoreStatus> {
     return withinTime(

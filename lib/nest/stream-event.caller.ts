@@ -1,66 +1,36 @@
-import { Inject, Injectable, type Type } from '@nestjs/common';
-import { ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
-import type { ImportedModule } from './event-store.registry.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { ApplicationConfig, ContextIdFactory, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { GlobalEnhancers } from './global-enhancers.js';
+import { HandlerContexts, type HandlerMethod } from './handler-contexts.js';
 import type { EventHandler } from '../subscription/event-attempts.js';
-
-/** What `ExecutionContext.getType()` says inside a handler. */
-export const STREAM_EVENT_CONTEXT = 'stream-event';
-
-// Where Nest's parameter decorators leave their marks; the constant has this value in Nest 11 and 12 and is not exported
-// by either's public entry.
-const PARAMETER_MARKS = '__routeArguments__';
-
-type Host = Record<string, (...args: unknown[]) => unknown>;
-
-/** What the explorer knows of a handler's host. */
-export interface HandlerHost {
-  readonly instance: object;
-  /** Under what it is provided. */
-  readonly token: Type;
-  readonly id: string;
-  /** False when the class, or something it injects, is made anew for each request. */
-  readonly isStatic: boolean;
-  /** That of the host's module: several modules may provide the class, each its own. */
-  readonly moduleRef: ModuleRef;
-  /** The modules that the host's module imports. */
-  readonly imports: Iterable<ImportedModule>;
-}
 
 /** Calls handlers the way Nest calls the methods of controllers: through guards, pipes, interceptors and filters. */
 @Injectable()
 export class StreamEventCaller {
-  constructor(
-    @Inject(ExternalContextCreator) private readonly contexts: ExternalContextCreator,
-    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
-  ) {}
+  readonly #withoutGlobals: HandlerContexts;
 
-  callerOf(host: HandlerHost, method: string): EventHandler {
-    if (host.isStatic) return this.#create(host.instance as Host, method);
+  constructor(
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(ApplicationConfig) private readonly application: ApplicationConfig,
+  ) {
+    this.#withoutGlobals = new HandlerContexts(modules, new ApplicationConfig());
+  }
+
+  callerOf(handler: HandlerMethod): EventHandler {
+    const { host, globalEnhancers } = handler;
+    const globals = globalEnhancers ? new GlobalEnhancers(this.application, this.moduleRef) : undefined;
+    if (host.isStatic && !globals?.areScoped) {
+      const contexts = globals ? new HandlerContexts(this.modules, globals.static()) : this.#withoutGlobals;
+      return contexts.handlerOf(host.instance!, handler);
+    }
     return async (event, context) => {
       // The event is the request: REQUEST injects it, and a strategy for durable providers gets it to decide by.
       const contextId = ContextIdFactory.getByRequest(event as unknown as Record<string, unknown>);
       this.moduleRef.registerRequestByContextId(event, contextId);
-      const instance = await host.moduleRef.resolve<Host>(host.token, contextId);
-      await this.#create(instance, method, contextId, host.id)(event, context);
+      const instance = host.isStatic ? host.instance! : await host.moduleRef.resolve<object>(host.token, contextId);
+      const contexts = globals ? new HandlerContexts(this.modules, await globals.of(contextId)) : this.#withoutGlobals;
+      await contexts.handlerOf(instance, handler, host.isStatic ? undefined : contextId)(event, context);
     };
-  }
-
-  #create(
-    instance: Host,
-    method: string,
-    contextId?: ReturnType<typeof ContextIdFactory.create>,
-    inquirerId?: string,
-  ): EventHandler {
-    return this.contexts.create(
-      instance,
-      instance[method],
-      method,
-      PARAMETER_MARKS,
-      { exchangeKeyForValue: (_type: number, _data: unknown, args: unknown[]) => args[0] },
-      contextId,
-      inquirerId,
-      { guards: true, interceptors: true, filters: true },
-      STREAM_EVENT_CONTEXT,
-    );
   }
 }

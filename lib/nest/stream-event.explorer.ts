@@ -1,9 +1,10 @@
 import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
+import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { EventStoreError, ValidationError } from '../store/errors.js';
 import { EventStore } from '../store/event-store.js';
 import { checkMembers } from '../store/known-members.js';
-import { checkStart, checkTarget } from '../store/subscription-target.js';
+import { shown } from '../store/names.js';
+import { checkGivenTarget, checkStart } from '../store/subscription-target.js';
 import type { SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { START } from '../store/cursor.js';
 import {
@@ -14,7 +15,8 @@ import {
 import type { EventHandler } from '../subscription/event-attempts.js';
 import { marksOf, type OnStreamEventMark } from './decorators/on-stream-event.decorator.js';
 import { EventStoreRegistry } from './event-store.registry.js';
-import { StreamEventCaller, type HandlerHost } from './stream-event.caller.js';
+import type { HandlerHost } from './handler-contexts.js';
+import { StreamEventCaller } from './stream-event.caller.js';
 
 /** A method with `@OnStreamEvent`, checked and ready to be run. */
 export interface StreamEventHandler {
@@ -30,6 +32,12 @@ export interface StreamEventHandler {
   readonly handle: EventHandler;
 }
 
+/** A host of handlers, and the prototype that its methods come from. */
+interface Candidate {
+  readonly host: HandlerHost;
+  readonly prototype: object;
+}
+
 /** Finds the methods with `@OnStreamEvent` among the providers and controllers of the application. */
 @Injectable()
 export class StreamEventExplorer {
@@ -37,77 +45,104 @@ export class StreamEventExplorer {
 
   constructor(
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
     @Inject(StreamEventCaller) private readonly caller: StreamEventCaller,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** @throws {ValidationError} that names class and method, when a decorator is used wrongly */
-  explore(): StreamEventHandler[] {
+  /** @throws {ValidationError} that names class and method, when a decorator is used wrongly, or could not work */
+  async explore(): Promise<StreamEventHandler[]> {
     const handlers = new Map<string, StreamEventHandler>();
+    const seen = new Set<unknown>();
+    for (const { host, prototype } of this.#candidates()) {
+      for (const { method, place, marks } of markedMethodsOf(prototype)) {
+        seen.add(prototype);
+        if (host.instance) checkIsThere(host.instance, method, place);
+        for (const mark of marks) {
+          const handler = await this.#handlerOf(host, method, place, mark);
+          if (handler) handlers.set(uniqueName(handlers, handler, place), handler);
+        }
+      }
+    }
+    this.#refuseEnhancers(seen);
+    checkPartitionNames([...handlers.values()]);
+    return [...handlers].map(([name, handler]) => ({ ...handler, name }));
+  }
+
+  *#candidates(): Generator<Candidate> {
     // One instance can be provided under several tokens; its handlers run once.
     const seen = new Set<unknown>();
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      const instance = (wrapper.instance ?? undefined) as object | undefined;
-      if (typeof instance !== 'object' || wrapper.isAlias || seen.has(instance)) continue;
+      if (wrapper.isAlias) continue;
+      const isStatic = wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+      const instance = objectOrNothing(wrapper.instance);
+      // What a factory makes for each attempt can only be known by the class that it is provided under.
+      const prototype = instance ? prototypeOf(instance) : isStatic ? undefined : prototypeOfClass(wrapper.token);
+      if (!prototype || (instance && seen.has(instance))) continue;
       seen.add(instance);
       const host: HandlerHost = {
         instance,
         token: wrapper.token as Type,
         id: wrapper.id,
-        isStatic: wrapper.isDependencyTreeStatic() && !wrapper.isTransient,
+        isStatic,
         moduleRef: (wrapper.host?.providers.get(ModuleRef)?.instance as ModuleRef | undefined) ?? this.moduleRef,
-        imports: wrapper.host?.imports ?? [],
       };
-      for (const method of this.#methodsOf(instance)) {
-        const place = `${instance.constructor?.name ?? String(wrapper.name)}.${method}`;
-        for (const mark of marksOf((instance as Record<string, unknown>)[method])) {
-          const handler = this.#handlerOf(host, method, place, mark);
-          if (handler) handlers.set(uniqueName(handlers, handler, place), handler);
-        }
+      yield { host, prototype };
+    }
+  }
+
+  /** Guards and the like that Nest makes for those who use them are no providers: nobody would call their handlers. */
+  #refuseEnhancers(found: ReadonlySet<unknown>): void {
+    for (const module of new Set(this.discovery.getProviders().map(({ host }) => host))) {
+      for (const { instance, metatype } of module?.injectables.values() ?? []) {
+        const known = objectOrNothing(instance);
+        const prototype = known ? prototypeOf(known) : prototypeOfClass(metatype);
+        if (!prototype || found.has(prototype)) continue;
+        for (const { place } of markedMethodsOf(prototype))
+          throw misuse(
+            place,
+            'its class is only used as a guard, interceptor, pipe or filter: make it a provider, too.',
+          );
       }
     }
-    checkPartitionNames([...handlers.values()]);
-    return [...handlers].map(([name, handler]) => ({ ...handler, name }));
   }
 
-  #methodsOf(instance: object): string[] {
-    const prototype: unknown = Object.getPrototypeOf(instance);
-    if (prototype === null || prototype === Object.prototype) return [];
-    return this.scanner.getAllMethodNames(prototype as object);
-  }
-
-  #handlerOf(
+  async #handlerOf(
     host: HandlerHost,
     method: string,
     place: string,
     mark: OnStreamEventMark,
-  ): StreamEventHandler | undefined {
+  ): Promise<StreamEventHandler | undefined> {
     const { target, options } = mark;
     try {
-      checkMembers(options, 'options', ['store', 'from', ...CONSUMER_OPTION_NAMES]);
+      checkMembers(options, 'options', ['store', 'from', 'globalEnhancers', ...CONSUMER_OPTION_NAMES]);
       const checked = checkConsumerOptions(options);
       const from = options.from ?? (checked.durable === undefined ? undefined : START);
-      const checkedTarget = checkTarget(target);
+      const checkedTarget = checkGivenTarget(target);
       checkStart(from ?? START, checkedTarget);
       if (checked.partitions > 1 && checkedTarget.streamId !== undefined)
         throw new ValidationError('partitions', 'one stream is not spread: leave it out, or give several streams.');
-      const store = this.#storeOf(options.store, place, host);
-      if (store && checked.transaction) checkTransactions(store);
-      const name = checked.durable ?? place;
-      return (
-        store && { name, place, store, target, from, options: checked, handle: this.caller.callerOf(host, method) }
-      );
+      const store = await this.#storeOf(options.store, place, host);
+      if (!store) return undefined;
+      if (checked.transaction) checkTransactions(store);
+      const globalEnhancers = this.#globalEnhancersOf(options, store);
+      const handle = this.caller.callerOf({ host, method, place, globalEnhancers });
+      return { name: checked.durable ?? place, place, store, target, from, options: checked, handle };
     } catch (error) {
       if (error instanceof EventStoreError) throw misuse(place, error.message, error);
       throw error;
     }
   }
 
+  #globalEnhancersOf({ globalEnhancers }: OnStreamEventMark['options'], store: EventStore): boolean {
+    if (globalEnhancers === undefined) return this.registry.descriptionOf(store)?.globalEnhancers ?? false;
+    if (typeof globalEnhancers === 'boolean') return globalEnhancers;
+    throw new ValidationError('globalEnhancers', `${shown(globalEnhancers)} is neither true nor false.`);
+  }
+
   /** Undefined when a test has put something in the store's place that cannot be subscribed to. */
-  #storeOf(name: string | undefined, place: string, host: HandlerHost): EventStore | undefined {
-    const store = this.registry.find(name, host.imports);
+  async #storeOf(name: string | undefined, place: string, host: HandlerHost): Promise<EventStore | undefined> {
+    const store = await this.registry.find(name, host.moduleRef);
     if (store instanceof EventStore) return store;
     const called = name === undefined ? 'event store' : `event store "${name}"`;
     if (store === undefined) {
@@ -116,6 +151,57 @@ export class StreamEventExplorer {
     this.#logger.warn(`${place} is not called: something else is in the place of the ${called}.`);
     return undefined;
   }
+}
+
+interface MarkedMethod {
+  readonly method: string;
+  /** The class and the method, for messages. */
+  readonly place: string;
+  readonly marks: readonly OnStreamEventMark[];
+}
+
+/** The methods with marks that a prototype has or inherits. Nothing is called for that: no getter, and no proxy. */
+function markedMethodsOf(prototype: object): MarkedMethod[] {
+  const className = valueOf(prototype, 'constructor') as Type | undefined;
+  const methods = new Map<string, MarkedMethod>();
+  const known = new Set<string>();
+  for (let level: object | undefined = prototype; level && level !== Object.prototype; level = prototypeOf(level)) {
+    for (const method of Object.getOwnPropertyNames(level)) {
+      if (known.has(method)) continue;
+      known.add(method);
+      const marks = marksOf(valueOf(level, method));
+      const place = `${className?.name ?? 'Object'}.${method}`;
+      if (marks.length > 0) methods.set(method, { method, place, marks });
+    }
+  }
+  return [...methods.values()];
+}
+
+function valueOf(holder: object, member: string): unknown {
+  return Object.getOwnPropertyDescriptor(holder, member)?.value;
+}
+
+function objectOrNothing(value: unknown): object | undefined {
+  return typeof value === 'object' && value !== null ? value : undefined;
+}
+
+function prototypeOfClass(token: unknown): object | undefined {
+  return typeof token === 'function' ? objectOrNothing(token.prototype) : undefined;
+}
+
+/** Undefined also where a proxy does not tell: it may stand for something that is not there yet. */
+function prototypeOf(value: object): object | undefined {
+  try {
+    return objectOrNothing(Object.getPrototypeOf(value));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws {ValidationError} when something else is in the place of the method */
+function checkIsThere(instance: object, method: string, place: string): void {
+  if (typeof (instance as Record<string, unknown>)[method] === 'function') return;
+  throw misuse(place, `its instance has something else under "${method}": give one of them another name.`);
 }
 
 /** @throws {ValidationError} when two durable handlers have one name */

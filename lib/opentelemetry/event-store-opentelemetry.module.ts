@@ -44,8 +44,9 @@ export class EventStoreOpenTelemetryModule
     const checked = checkOpenTelemetryOptions(options);
     const tracing = checked.traces ? openTelemetryTracing(checked) : undefined;
     const metrics = checked.metrics ? openTelemetryMetrics(checked) : undefined;
-    stores.each((store) => {
-      if (tracing) store.instrument(tracing);
+    stores.each((store, isStandIn) => {
+      // What a test has made may serve several of its applications.
+      if (tracing && !(isStandIn && store.instrumentation)) store.instrument(tracing);
       if (metrics) store.addMetricsCollector(metrics);
     });
     this.#stores = stores;

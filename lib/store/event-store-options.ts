@@ -12,7 +12,10 @@ import type { StorageEngine } from './storage-engine.js';
 
 /** How a store is set up. Every field may be left out. */
 export interface EventStoreOptions {
-  /** Names the store in metrics, logs and injection tokens. Default `memory-store`. */
+  /**
+   * Names the store in metrics, logs and injection tokens. Default after its engine: `memory-store`, `sqlite-store`,
+   * `postgres-store`.
+   */
   readonly name?: string;
 
   /** At most so many events in one stream, counting only those kept now. 0 means no limit. Default 100 000. */
@@ -81,6 +84,7 @@ export interface RetentionOptions {
 
 /** The value of every option that was left out, except `engine`. Durations are in milliseconds. */
 export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
+  /** That of a store with the default engine; others are called after theirs. */
   name: 'memory-store',
   maxEventsPerStream: 100_000,
   maxStreams: 10_000,
@@ -122,13 +126,14 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
   checkMembers(options, 'options', KNOWN_OPTIONS);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { onExpire, instrumentation, ...all } = { ...DEFAULT_EVENT_STORE_OPTIONS, ...(given as EventStoreOptions) };
-  checkName(all.name, 'name');
+  const name = options.name ?? defaultStoreName(all.engine);
+  checkName(name, 'name');
   if (onExpire !== undefined && typeof onExpire !== 'function')
     throw new ValidationError('onExpire', 'give a function.');
   const logger = withMethods(all.logger, 'logger', ['warn', 'error']);
   if (all.engine !== undefined) withMethods(all.engine, 'engine', ['open', 'append', 'readStream', 'close']);
   return {
-    name: all.name,
+    name,
     maxEventsPerStream: toMaximum(all.maxEventsPerStream, 'maxEventsPerStream'),
     maxStreams: toMaximum(all.maxStreams, 'maxStreams'),
     retentionDurationMs: toMilliseconds(all.retentionDuration, 'retentionDuration'),
@@ -142,6 +147,13 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     logger,
     clock: withMethods(all.clock, 'clock', ['now', 'setTimer']),
   };
+}
+
+/** What a store is called that was given no name: after its engine, as people look for it in logs and metrics. */
+export function defaultStoreName(engine: { readonly name?: unknown } = { name: 'memory' }): string {
+  return typeof engine?.name === 'string' && /^[\w.-]{1,100}$/.test(engine.name)
+    ? `${engine.name}-store`
+    : 'event-store';
 }
 
 function checkRetention(retention: RetentionOptions): boolean {

@@ -69,7 +69,7 @@ import type {
 import type { Time } from './time.js';
 import { StoreGate } from './store-gate.js';
 import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './stream-info.js';
-import { checkStart, checkTarget } from './subscription-target.js';
+import { checkGivenTarget, checkStart } from './subscription-target.js';
 import type {
   SubscribeOptions,
   Subscription,
@@ -675,7 +675,7 @@ export class EventStore {
    */
   subscribe(target: SubscriptionTarget, from: SubscriptionStart = START, options: SubscribeOptions = {}): Subscription {
     checkMembers(options, 'options', SUBSCRIBE_OPTIONS);
-    const checked = checkTarget(target);
+    const checked = checkGivenTarget(target);
     const start = checkStart(from, checked);
     if (options.name !== undefined) checkName(options.name, 'name');
     if (options.batchSize !== undefined) checkBatchSize(options.batchSize);

@@ -34,6 +34,22 @@ export function checkTarget(target: SubscriptionTarget, field = 'target'): Check
 }
 
 /**
+ * Checks a target as somebody wrote it, who may have meant a pattern by a text.
+ *
+ * @throws {ValidationError} also for a text with a star, which would be the one stream that has a star in its name
+ */
+export function checkGivenTarget(target: SubscriptionTarget, field = 'target'): CheckedTarget {
+  if (typeof target === 'string' && target.includes('*')) {
+    throw new ValidationError(
+      field,
+      `"${target}" is one stream with a star in its name: give { streams: '${target}' } for all that fit, or ` +
+        `{ stream: '${target}' } for that one.`,
+    );
+  }
+  return checkTarget(target, field);
+}
+
+/**
  * The place after which a subscription begins.
  *
  * @throws {ValidationError} when `from` is no start, or a cursor that does not belong to the target

@@ -62,7 +62,17 @@ const DURABLE = { durable: 'handler', retry: { attempts: 2, initialDelayMs: 0 } 
 
 /** Starts an application with a handler, and lets it deal with some events. */
 async function deal(events: NewEvent[], handler: Type, ...more: Provider[]): Promise<TestingModule> {
-  const app = await startApp({ imports: [EventStoreModule.forRoot()], providers: [handler, ...more] });
+  // What is said of the whole application is of no concern to handlers, unless they ask for it.
+  return dealWith({}, events, handler, ...more);
+}
+
+async function dealWith(
+  options: { globalEnhancers?: boolean },
+  events: NewEvent[],
+  handler: Type,
+  ...more: Provider[]
+): Promise<TestingModule> {
+  const app = await startApp({ imports: [EventStoreModule.forRoot(options)], providers: [handler, ...more] });
   await app.get(EventStore).append('orders', events);
   await app.get(StreamSubscriptions).whenSettled();
   return app;
@@ -150,7 +160,10 @@ describe('a guard of a handler', () => {
       }
     }
 
-    const app = await deal(numbered(2, 3), Handler, { provide: APP_GUARD, useClass: OddOnly });
+    const app = await dealWith({ globalEnhancers: true }, numbered(2, 3), Handler, {
+      provide: APP_GUARD,
+      useClass: OddOnly,
+    });
 
     expect(log.filter((entry) => typeof entry === 'number')).toEqual([3]);
     expect(await deadBy(app)).toEqual(['ForbiddenException']);
@@ -265,7 +278,7 @@ describe('a parameter of a handler', () => {
       }
     }
 
-    await deal([event], Handler, { provide: APP_PIPE, useValue: marking('global') });
+    await dealWith({ globalEnhancers: true }, [event], Handler, { provide: APP_PIPE, useValue: marking('global') });
 
     expect(log).toEqual([['method', 'custom', 'price', ['global', 'custom', 'price', '30']]]);
   });
@@ -335,7 +348,10 @@ describe('an interceptor of a handler', () => {
       }
     }
 
-    await deal(numbered(1, 1), Handler, { provide: APP_INTERCEPTOR, useValue: around('global') });
+    await dealWith({ globalEnhancers: true }, numbered(1, 1), Handler, {
+      provide: APP_INTERCEPTOR,
+      useValue: around('global'),
+    });
 
     const before = ['global before', 'class before', 'method before', 'handler'];
     expect(log).toEqual([
@@ -453,7 +469,10 @@ describe('an exception filter of a handler', () => {
       }
     }
 
-    const app = await deal(numbered(1, 1), Handler, { provide: APP_FILTER, useClass: Global });
+    const app = await dealWith({ globalEnhancers: true }, numbered(1, 1), Handler, {
+      provide: APP_FILTER,
+      useClass: Global,
+    });
 
     expect([log, await deadBy(app)]).toEqual([['caught'], []]);
   });

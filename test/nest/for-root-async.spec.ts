@@ -158,3 +158,11 @@ describe('EventStoreModule.forRootAsync', () => {
     expect(await rejectionOf(two.append('c', { type: 'x' }))).toMatchObject({ maximum: 2 });
   });
 });
+
+it.each([undefined, null, 'text'])('a factory that gives %s is refused', async (options) => {
+  const failure = await startFailure({
+    imports: [EventStoreModule.forRootAsync({ useFactory: () => options as never })],
+  });
+
+  expect(failure.message).toMatch(/Invalid options: the factory of forRootAsync gave/);
+});

@@ -1,15 +1,28 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable } from '@nestjs/common';
+import { type DynamicModule, Inject, Injectable } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import {
+  DeadLetters,
   EventStore,
   EventStoreModule,
   getEventStoreToken,
   InjectEventStore,
+  memoryEngine,
   OnStreamEvent,
   openEventStore,
   type RecordedEvent,
+  type StorageEngine,
+  StreamSubscriptions,
 } from 'nestjs-stream-store';
+import { AuditTrailModule } from 'nestjs-stream-store/audit';
+import { EventStoreHttpModule } from 'nestjs-stream-store/http';
+import { EventStoreOpenTelemetryModule } from 'nestjs-stream-store/opentelemetry';
+import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
+import { EventStoreHealthIndicator, EventStoreHealthModule } from 'nestjs-stream-store/terminus';
+import { Registry } from 'prom-client';
+import { adapterOf } from '../http/http-app.js';
+import { aroundEngine } from '../support/around-engine.js';
 import { until } from '../support/collect.js';
 import { numbered } from '../support/events.js';
 import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
@@ -37,6 +50,12 @@ class Handler {
   onAudit({ data }: RecordedEvent): void {
     this.seen.push(['audit', data]);
   }
+}
+
+@Injectable()
+class Listening {
+  @OnStreamEvent('orders')
+  on(): void {}
 }
 
 const builder = (): TestingModuleBuilder =>
@@ -115,6 +134,117 @@ describe('overrideProvider', () => {
     expect((await app.get(Orders).store.stats()).subscriptionsActive).toBe(0);
   });
 });
+
+describe('the engine that was configured, when its store is overridden', () => {
+  /** An engine that nobody may open. */
+  function forbidden(): StorageEngine {
+    return aroundEngine((verb, ask) => {
+      if (verb === 'open') throw new Error('the configured engine was opened');
+      return ask();
+    }, memoryEngine());
+  }
+  const mock = { append: async () => ({ revision: 7 }) };
+
+  @Injectable()
+  class ByName {
+    constructor(
+      readonly store: EventStore,
+      @Inject(getEventStoreToken('memory-store')) readonly named: EventStore,
+    ) {}
+  }
+
+  it.each<[string, (name?: string) => DynamicModule]>([
+    ['forRoot', (name) => EventStoreModule.forRoot({ engine: forbidden(), name })],
+    ['forRootAsync', (name) => EventStoreModule.forRootAsync({ name, useFactory: () => ({ engine: forbidden() }) })],
+  ])('is never opened: %s', async (_how, moduleOf) => {
+    for (const token of [EventStore, getEventStoreToken('memory-store')]) {
+      for (const standIn of [mock, await ownStore('mine')]) {
+        for (const how of ['value', 'factory']) {
+          const overriding = Test.createTestingModule({ imports: [moduleOf()], providers: [Listening, ByName] })
+            .setLogger(new RecordingNestLogger())
+            .overrideProvider(token);
+          const overridden =
+            how === 'value' ? overriding.useValue(standIn) : overriding.useFactory({ factory: () => standIn });
+          const app = await start(overridden);
+
+          expect(app.get(ByName).store).toBe(standIn);
+          if (how === 'value') expect(app.get(ByName).named).toBe(standIn);
+          await app.close();
+        }
+      }
+    }
+    const app = await start(
+      Test.createTestingModule({ imports: [EventStoreModule.forRoot(), moduleOf('other')] })
+        .setLogger(new RecordingNestLogger())
+        .overrideProvider(getEventStoreToken('other'))
+        .useValue(mock),
+    );
+    await app.get(EventStore).append('orders', { type: 'placed' });
+  });
+
+  it('is opened when it is what stands in its place works with', async () => {
+    const app = await start(
+      Test.createTestingModule({ imports: [EventStoreModule.forRoot()] })
+        .setLogger(new RecordingNestLogger())
+        .overrideProvider(EventStore)
+        .useFactory({ factory: (inner: EventStore) => ({ inner }), inject: [getEventStoreToken('memory-store')] }),
+    );
+    const { inner } = app.get<{ inner: EventStore }>(EventStore);
+    await inner.append('orders', { type: 'placed' });
+
+    expect((await inner.stats()).totalEvents).toBe(1);
+  });
+});
+
+it('a real store that a test has put in the place of another has its dead letters listed', async () => {
+  class Failing {
+    @OnStreamEvent('orders', { durable: 'failing', retry: { attempts: 1 } })
+    on(): void {
+      throw new Error('broken');
+    }
+  }
+  const store = await ownStore('mine');
+  const app = await start(
+    Test.createTestingModule({ imports: [EventStoreModule.forRoot()], providers: [Failing] })
+      .setLogger(new RecordingNestLogger())
+      .overrideProvider(EventStore)
+      .useValue(store),
+  );
+  await store.append('orders', numbered(1, 1));
+  await app.get(StreamSubscriptions).whenSettled();
+
+  expect(await app.get(DeadLetters).count()).toBe(1);
+});
+
+it.each(['Express', 'Fastify'] as const)(
+  'with a mock in the place of the store, endpoints, metrics, traces and health end cleanly on %s',
+  async (adapter) => {
+    const logger = new RecordingNestLogger();
+    const module = await Test.createTestingModule({
+      imports: [
+        EventStoreModule.forRoot(),
+        EventStoreHttpModule.register({ public: true }),
+        EventStorePrometheusModule.forRoot({ registry: new Registry() }),
+        EventStoreOpenTelemetryModule.forRoot(),
+        TerminusModule,
+        EventStoreHealthModule,
+        AuditTrailModule.forRoot(),
+      ],
+    })
+      .setLogger(logger)
+      .overrideProvider(EventStore)
+      .useValue({ append: async () => ({ revision: 7 }) })
+      .compile();
+    const app = module.createNestApplication(adapterOf(adapter));
+    await app.init();
+
+    expect(await app.get(EventStoreHealthIndicator, { strict: false }).isHealthy('store')).toEqual({
+      store: { status: 'up' },
+    });
+    await app.close();
+    expect(logger.errors).toEqual([]);
+  },
+);
 
 it('a store in memory per test module starts empty', async () => {
   for (let round = 0; round < 3; round++) {

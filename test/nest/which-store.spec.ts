@@ -1,8 +1,27 @@
 import { describe, expect, it } from '@jest/globals';
-import { type DynamicModule, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
-import { EventStore, EventStoreModule, getEventStoreToken, InjectEventStore } from 'nestjs-stream-store';
+import {
+  type DynamicModule,
+  type INestApplicationContext,
+  Injectable,
+  Module,
+  type ModuleMetadata,
+  type Type,
+} from '@nestjs/common';
+import {
+  type Clock,
+  EventStore,
+  EventStoreModule,
+  getEventStoreClockToken,
+  getEventStoreToken,
+  InjectEventStore,
+  InjectEventStoreClock,
+  OnStreamEvent,
+  StreamSubscriptions,
+} from 'nestjs-stream-store';
+import { ManualClock } from 'nestjs-stream-store/testing';
 import { settled } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
+import { engineOn, newFile } from '../sqlite/sqlite-files.js';
+import { startApp, startFailure } from '../support/nest-app.js';
 
 @Injectable()
 class Reader {
@@ -83,6 +102,105 @@ describe('the class EventStore means', () => {
 
     expect(readerIn(app, other).byClass.name).toBe('audit');
   });
+});
+
+describe('a handler reads the store that is injected in its module', () => {
+  const handlerIn = (): Type => {
+    @Injectable()
+    class Handler {
+      constructor(readonly store: EventStore) {}
+
+      @OnStreamEvent({ all: true })
+      on(): void {}
+    }
+    return Handler;
+  };
+  const featureOf = (metadata: ModuleMetadata): Type => {
+    @Module(metadata)
+    class Feature {}
+    return Feature;
+  };
+  const reads = async (app: INestApplicationContext) => (await app.get(StreamSubscriptions).list())[0].store;
+
+  it.each<[string, (imports: (DynamicModule | Type)[]) => (DynamicModule | Type)[]]>([
+    ['as they stand', (imports) => imports],
+    ['in turn', (imports) => [...imports].reverse()],
+  ])('with a local store of another module, and one that is handed on; imports %s', async (_order, sorted) => {
+    const Handler = handlerIn();
+    const feature = featureOf({ imports: [local('local')] });
+    const root = await startApp({ imports: sorted([unnamed(), feature]), providers: [Handler] });
+
+    expect([root.get(Handler).store.name, await reads(root)]).toEqual(['memory-store', 'memory-store']);
+
+    const Part = handlerIn();
+    const handsOn = featureOf({ imports: [featureOf({ imports: [local('deep')], exports: [EventStoreModule] })] });
+    const outer = featureOf({ imports: [local('handed')], exports: [EventStoreModule] });
+    const part = featureOf({ imports: sorted([outer, handsOn]), providers: [Part] });
+    const app = await startApp({ imports: sorted([unnamed(), part]) });
+
+    expect([app.get(Part, { strict: false }).store.name, await reads(app)]).toEqual(['handed', 'handed']);
+  });
+
+  it('or is refused, with the names, when that could be one of two', async () => {
+    const feature = featureOf({ imports: [local('sales'), local('shipping')], providers: [handlerIn()] });
+
+    const failure = await startFailure({ imports: [unnamed(), feature] });
+
+    expect(failure.message).toContain('@OnStreamEvent on Handler.on');
+    expect(failure.message).toContain('its module imports "sales" and "shipping": say which');
+  });
+
+  it('or is refused when none can be injected and there are several', async () => {
+    const [one, two] = [featureOf({ imports: [local('sales')] }), featureOf({ imports: [local('shipping')] })];
+    @Injectable()
+    class Handler {
+      @OnStreamEvent({ all: true })
+      on(): void {}
+    }
+
+    const failure = await startFailure({ imports: [one, two], providers: [Handler] });
+
+    expect(failure.message).toContain('no store is global, and there are "sales" and "shipping"');
+  });
+});
+
+describe('a store without a name', () => {
+  const sqlite = () => engineOn(newFile());
+
+  it.each<[string, DynamicModule]>([
+    ['forRoot', EventStoreModule.forRoot({ engine: sqlite() })],
+    ['forRootAsync', EventStoreModule.forRootAsync({ useFactory: () => ({ engine: sqlite() }) })],
+  ])('is called after its engine, and injected by that: %s', async (_how, imported) => {
+    const app = await startApp({ imports: [imported, named('audit')], providers: [Reader] });
+
+    expect(app.get(Reader).byClass.name).toBe('sqlite-store');
+    expect(app.get(getEventStoreToken('sqlite-store'))).toBe(app.get(EventStore));
+  });
+
+  it('is the only one: two of them are refused, whatever their engines', async () => {
+    const failure = await startFailure({ imports: [unnamed(), EventStoreModule.forRoot({ engine: sqlite() })] });
+
+    expect(failure.message).toMatch(/two event stores have no name of their own, "[a-z]+-store" is one/);
+  });
+});
+
+it('the clock of a store is injected by a token', async () => {
+  const [clock, other] = [new ManualClock(), new ManualClock()];
+  @Injectable()
+  class Timed {
+    constructor(
+      @InjectEventStoreClock() readonly clock: Clock,
+      @InjectEventStoreClock('audit') readonly audit: Clock,
+    ) {}
+  }
+  const app = await startApp({
+    imports: [EventStoreModule.forRoot({ clock }), EventStoreModule.forRoot({ name: 'audit', clock: other })],
+    providers: [Timed],
+  });
+
+  expect(app.get(Timed).clock).toBe(clock);
+  expect(app.get(Timed).audit).toBe(other);
+  expect(app.get(getEventStoreClockToken())).toBe(clock);
 });
 
 it('named stores are told apart and share no events', async () => {

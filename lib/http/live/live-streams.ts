@@ -91,6 +91,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
   async beforeApplicationShutdown(): Promise<void> {
     this.#isClosing = true;
     for (const client of this.#clients.keys()) client.end();
+    if (this.#clients.size === 0) return;
     const cutOff = (): void => this.#clients.forEach((_closed, client) => client.cutOff());
     const cancelTimer = this.store.clock.setTimer(cutOff, LAST_WORDS_MS, { background: true });
     await Promise.all(this.#clients.values());

@@ -10,6 +10,11 @@ export interface OnStreamEventOptions extends ConsumerOptions {
    * used until it has a checkpoint; else what is appended since the application started.
    */
   readonly from?: SubscriptionStart;
+  /**
+   * Whether guards, interceptors, pipes and exception filters of the whole application stand before this handler, too.
+   * Default what `EventStoreModule` was told, which is false unless it was.
+   */
+  readonly globalEnhancers?: boolean;
 }
 
 /** What `@OnStreamEvent` leaves on a method; a method may have several. */
@@ -18,13 +23,15 @@ export interface OnStreamEventMark {
   readonly options: OnStreamEventOptions;
 }
 
-const MARKS = Symbol('ON_STREAM_EVENT');
+// Found also by another copy of the package, such as that of a library in a monorepo.
+const MARKS = Symbol.for('nestjs-stream-store:on-stream-event');
 
 /**
  * Calls the method for every event of a subscription, with the event and a `StreamEventContext`.
  *
  * The method belongs to a provider or a controller; guards, pipes, interceptors, exception filters and parameter decorators
- * work on it, with the context type `'stream-event'`. An event counts as dealt with when the promise that the method
+ * of the class and of the method work on it, with the context type `'stream-event'`; those of the application only with
+ * `globalEnhancers`. An event counts as dealt with when the promise that the method
  * returned has resolved, or when an exception filter has swallowed its failure.
  *
  * With `durable`, every event is handled at least once, in the order of its stream, also across restarts.

@@ -1,0 +1,84 @@
+import type { Type } from '@nestjs/common';
+import {
+  type ApplicationConfig,
+  ExternalContextCreator,
+  type ModuleRef,
+  NestContainer,
+  type ModulesContainer,
+} from '@nestjs/core';
+import type { EventHandler } from '../subscription/event-attempts.js';
+
+/** What `ExecutionContext.getType()` says inside a handler. */
+export const STREAM_EVENT_CONTEXT = 'stream-event';
+
+/** What the explorer knows of a handler's host. */
+export interface HandlerHost {
+  /** Undefined when a factory makes it for each attempt. */
+  readonly instance: object | undefined;
+  /** Under what it is provided. */
+  readonly token: Type;
+  readonly id: string;
+  /** False when the class, or something it injects, is made anew for each request. */
+  readonly isStatic: boolean;
+  /** That of the host's module: several modules may provide the class, each its own. */
+  readonly moduleRef: ModuleRef;
+}
+
+/** A method of a host that handles events. */
+export interface HandlerMethod {
+  readonly host: HandlerHost;
+  readonly method: string;
+  /** The class and the method, for messages. */
+  readonly place: string;
+  /** Whether enhancers of the whole application stand before it, too. */
+  readonly globalEnhancers: boolean;
+}
+
+// Where Nest's parameter decorators leave their marks; the constant has this value in Nest 11 and 12 and is not exported
+// by either's public entry.
+const PARAMETER_MARKS = '__routeArguments__';
+
+type ContextId = NonNullable<Parameters<ExternalContextCreator['create']>[5]>;
+
+type Method = (...args: unknown[]) => unknown;
+
+/** The modules of the application, with enhancers for all of it that are given here and are not those of the application. */
+class ModulesOf extends NestContainer {
+  constructor(
+    private readonly modulesOfApplication: ModulesContainer,
+    globals: ApplicationConfig,
+  ) {
+    super(globals);
+  }
+
+  override getModules(): ModulesContainer {
+    return this.modulesOfApplication;
+  }
+}
+
+/** Puts guards, interceptors, pipes, filters and parameters before methods that handle events. */
+export class HandlerContexts {
+  readonly #contexts: ExternalContextCreator;
+
+  /** @param globals the enhancers that stand before every method, besides its own and those of its class */
+  constructor(modules: ModulesContainer, globals: ApplicationConfig) {
+    this.#contexts = ExternalContextCreator.fromContainer(new ModulesOf(modules, globals));
+  }
+
+  /** @param contextId when the instance was made for one event @throws when the instance has no such method */
+  handlerOf(instance: object, { host, method, place }: HandlerMethod, contextId?: ContextId): EventHandler {
+    const callback = (instance as Record<string, Method | undefined>)[method];
+    if (typeof callback !== 'function') throw new TypeError(`${place}: what its factory made has no such method.`);
+    return this.#contexts.create(
+      instance,
+      callback,
+      method,
+      PARAMETER_MARKS,
+      { exchangeKeyForValue: (_type: number, _data: unknown, args: unknown[]) => args[0] },
+      contextId,
+      host.id,
+      { guards: true, interceptors: true, filters: true },
+      STREAM_EVENT_CONTEXT,
+    );
+  }
+}
