@@ -2,13 +2,14 @@ import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs
 import { ValidationError } from '../store/errors.js';
 import type { NewEvent } from '../store/event.js';
 import { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from '../store/expected-revision.js';
-import type { MaybePromise } from '../store/maybe-promise.js';
 import { kindOf, shown } from '../store/names.js';
 import { fromCloudEvent } from './cloud-events.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
-import { rawRequest, type HttpRequest } from './http-exchange.js';
+import type { HttpRequest } from './http-exchange.js';
 import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA, JSON_MEDIA, mediaTypeOf } from './media-types.js';
 import { shortened, wholeNumber } from './query.js';
+import type { RawBodies } from './raw-bodies.js';
+import { jsonBody, readBody, refuseLength, refuseOtherCharset } from './request-body.js';
 
 const EVENT_MEMBERS = ['type', 'data', 'id', 'timestamp', 'metadata'];
 
@@ -20,14 +21,20 @@ const EVENT_MEMBERS = ['type', 'data', 'id', 'timestamp', 'metadata'];
  * @throws {ValidationError} that names the member
  * @throws {UnsupportedMediaTypeException | PayloadTooLargeException}
  */
-export function eventsOf(request: HttpRequest, options: CheckedHttpOptions): MaybePromise<NewEvent | NewEvent[]> {
+export async function eventsOf(
+  request: HttpRequest,
+  rawBodies: RawBodies,
+  options: CheckedHttpOptions,
+): Promise<NewEvent | NewEvent[]> {
   const media = mediaTypeOf(request.headers['content-type']);
   if (Number(request.headers['content-length']) > options.maxBodyBytes) refuseLength(options.maxBodyBytes);
   switch (media) {
     case JSON_MEDIA:
-      return checkedCount(request.body, options, checkedEvent);
+      refuseOtherCharset(request);
+      return checkedCount(await jsonBody(request, rawBodies, options.maxBodyBytes), options, checkedEvent);
     case CLOUD_EVENT_MEDIA:
     case CLOUD_EVENT_BATCH_MEDIA:
+      refuseOtherCharset(request);
       return cloudEventsOf(request, options, media === CLOUD_EVENT_BATCH_MEDIA);
     default: {
       const known = [JSON_MEDIA, CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA].join(', ');
@@ -61,7 +68,12 @@ export function expectedRevisionOf({ headers }: HttpRequest): ExpectedRevision {
   }
   if (ifMatch === undefined) return ANY;
   if (ifMatch.trim() === '*') return STREAM_EXISTS;
-  const [, revision] = /^\s*"(\d+)"\s*$/.exec(ifMatch) ?? [];
+  const [, weak, revision] = /^\s*(W\/)?"(\d+)"\s*$/.exec(ifMatch) ?? [];
+  if (weak !== undefined) {
+    // By RFC 9110, 13.1.1, no weak tag matches here.
+    const why = 'a proxy that compresses has weakened the ETag';
+    throw new ValidationError('If-Match', `${shown(ifMatch)} is weak: ${why}; send the revision, as in "${revision}".`);
+  }
   if (revision === undefined) {
     throw new ValidationError(
       'If-Match',
@@ -105,41 +117,8 @@ async function cloudEventsOf(
   options: CheckedHttpOptions,
   isBatch: boolean,
 ): Promise<NewEvent | NewEvent[]> {
-  const body = await jsonBody(request, options.maxBodyBytes);
+  const body = await readBody(request, options.maxBodyBytes);
   if (!isBatch) return fromCloudEvent(body, '');
   if (!Array.isArray(body)) throw new ValidationError('events', `it is ${kindOf(body)}: give an array.`);
   return checkedCount(body, options, fromCloudEvent);
-}
-
-/** The body as JSON: parsed already, or read here when no parser knows its media type. */
-async function jsonBody(request: HttpRequest, maxBytes: number): Promise<unknown> {
-  const { body } = request;
-  if (body !== undefined && !isUnread(body)) {
-    return typeof body === 'string' || Buffer.isBuffer(body) ? parsed(String(body)) : body;
-  }
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of rawRequest(request) as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) refuseLength(maxBytes);
-    chunks.push(chunk);
-  }
-  return parsed(Buffer.concat(chunks).toString());
-}
-
-/** Whether the body is the request itself, as the parser for CloudEvents leaves it. */
-function isUnread(body: unknown): boolean {
-  return typeof (body as { pipe?: unknown } | null)?.pipe === 'function';
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ValidationError('body', 'it is no JSON: send JSON text in UTF-8.');
-  }
-}
-
-function refuseLength(maxBytes: number): never {
-  throw new PayloadTooLargeException(`The body is larger than ${maxBytes} bytes: send fewer events at a time.`);
 }

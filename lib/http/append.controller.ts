@@ -12,6 +12,7 @@ import { answer, JSON_TYPE, type HttpRequest, type HttpResponse } from './http-e
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { refuseQuery } from './query.js';
 import { ConcealedError } from './problem-details.js';
+import { RawBodies } from './raw-bodies.js';
 import { accessOf, checkCanWrite, type StreamAccess } from './stream-access.js';
 
 /** Appends events. */
@@ -19,6 +20,7 @@ export class AppendController {
   constructor(
     @Inject(HTTP_STORE) private readonly store: EventStore,
     @Inject(CHECKED_HTTP_OPTIONS) private readonly options: CheckedHttpOptions,
+    @Inject(RawBodies) private readonly rawBodies: RawBodies,
   ) {}
 
   @Post('streams/:streamId/events')
@@ -30,8 +32,7 @@ export class AppendController {
     const access = isPromise(asked) ? await asked : asked;
     checkCanWrite(access, streamId);
     const expectedRevision = expectedRevisionOf(request);
-    const body = eventsOf(request, this.options);
-    const events = isPromise(body) ? await body : body;
+    const events = await eventsOf(request, this.rawBodies, this.options);
     const result = await this.#append(access, streamId, events, expectedRevision);
     const headers = { 'content-type': JSON_TYPE, etag: etagOf(result.revision) };
     answer(response, result.count > 0 ? 201 : 200, headers, JSON.stringify(result));

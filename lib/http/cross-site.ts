@@ -11,7 +11,8 @@ import type { HttpRequest } from './http-exchange.js';
  * @throws {ForbiddenException}
  */
 export function refuseCrossSite({ headers }: HttpRequest, allowedOrigins: ReadonlySet<string>): void {
-  const { origin, host } = headers;
+  const { origin } = headers;
+  const host = headers.host ?? headers[':authority'];
   if (origin !== undefined && allowedOrigins.has(origin)) return;
   const site = headers['sec-fetch-site'];
   const isOwn = site === undefined ? origin === undefined || isOriginOf(origin, host) : site === 'same-origin';
@@ -21,6 +22,10 @@ export function refuseCrossSite({ headers }: HttpRequest, allowedOrigins: Readon
   }
 }
 
-function isOriginOf(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
+/** Whether an origin (RFC 6454) is that of a host: names in any case, and the port of the scheme said or not. */
+function isOriginOf(origin: string, host: string | string[] | undefined): boolean {
+  if (typeof host !== 'string' || !URL.canParse(origin)) return false;
+  const { protocol, host: ownHost } = new URL(origin);
+  const here = `${protocol}//${host}`;
+  return ownHost !== '' && URL.canParse(here) && new URL(here).host === ownHost;
 }

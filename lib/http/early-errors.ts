@@ -30,9 +30,9 @@ interface FastifyRoute {
   errorHandler?: (error: unknown, request: HttpRequest, response: HttpResponse) => void;
 }
 
-/** Which URLs are those of the module, wherever the application has put them. */
-function isUnder(path: string, url: string): boolean {
-  return `${url.split('?', 1)[0]}/`.includes(`/${path}/`);
+/** Which URLs are those of the module, wherever the application has put them; in any case, as Express takes them. */
+export function isUnder(path: string, url: string): boolean {
+  return `${url.split('?', 1)[0]}/`.toLowerCase().includes(`/${path.toLowerCase()}/`);
 }
 
 /** To be called before the routes are made, as Fastify tells of each once. */
@@ -63,6 +63,7 @@ function answerTo(response: HttpResponse, error: unknown): void {
 
 /** What a parser of bodies or paths has refused, as an error that has problem details. */
 function toKnownError(error: unknown): unknown {
+  if (!isOfParser(error)) return error;
   const { statusCode, status = statusCode } = error as { statusCode?: number; status?: number };
   switch (status) {
     case 413:
@@ -78,4 +79,15 @@ function toKnownError(error: unknown): unknown {
     default:
       return error;
   }
+}
+
+/** Whether a parser of bodies or paths says so, and not something else that stands before the routes. */
+function isOfParser(error: unknown): boolean {
+  const { type, code } = (error ?? {}) as { type?: unknown; code?: unknown };
+  return (
+    error instanceof URIError ||
+    error instanceof SyntaxError ||
+    (typeof type === 'string' && /^(?:entity|encoding|charset|request|parameters|stream)\./.test(type)) ||
+    (typeof code === 'string' && code.startsWith('FST_ERR_CTP_'))
+  );
 }

@@ -31,6 +31,12 @@ export interface EventStoreHttpOptions {
   readonly access?: AccessRule;
   /** Other origins whose pages may append, such as `https://admin.example.com`. Default none. */
   readonly allowedOrigins?: readonly string[];
+  /**
+   * The hosts that requests may be sent to, such as `shop.example.com`; `.example.com` stands for all below it, and `*` for
+   * any. Addresses and `localhost` always may. Keeps pages of other sites out whose names were made to point here (DNS
+   * rebinding). Default none besides those with `public: true`, any with guards.
+   */
+  readonly allowedHosts?: readonly string[];
   /** How many events or streams a page has at most; 1 to 10 000. Default 1 000. */
   readonly maxPageSize?: number;
   /** A page of events ends when it has so many bytes, after at least one event. Default 8 MiB. */
@@ -41,9 +47,13 @@ export interface EventStoreHttpOptions {
   readonly maxBodyBytes?: number;
   /** How many clients may follow events live at a time. Default 1 000. */
   readonly maxLiveClients?: number;
+  /** How many of them may be of one user, where `access` says who it is. Default 100. */
+  readonly maxLiveClientsPerUser?: number;
+  /** How many clients may take events as lines at a time. Default 100. */
+  readonly maxLineClients?: number;
   /** After how much silence a live client is sent a sign of life. Default 15 s. */
   readonly heartbeatInterval?: Duration;
-  /** How long a live client may take nothing before it is cut off. Default 30 s. */
+  /** How long a client that follows events, or takes them as lines, may take nothing before it is cut off. Default 30 s. */
   readonly stallTimeout?: Duration;
   /**
    * How long a live client may stay. Then it has to come again, through the guards, and goes on where it was; so this is
@@ -61,6 +71,8 @@ export const DEFAULT_EVENT_STORE_HTTP_OPTIONS = Object.freeze({
   maxEventsPerAppend: 1_000,
   maxBodyBytes: 2 ** 20,
   maxLiveClients: 1_000,
+  maxLiveClientsPerUser: 100,
+  maxLineClients: 100,
   heartbeatInterval: 15_000,
   stallTimeout: 30_000,
   liveSession: 60_000,
@@ -75,6 +87,10 @@ export interface CheckedHttpOptions {
   readonly maxEventsPerAppend: number;
   readonly maxBodyBytes: number;
   readonly maxLiveClients: number;
+  readonly maxLiveClientsPerUser: number;
+  readonly maxLineClients: number;
+  /** Undefined when nothing is said of hosts. */
+  readonly allowedHosts: readonly string[] | undefined;
   readonly heartbeatMs: number;
   readonly stallTimeoutMs: number;
   /** Infinity for no end. */
@@ -86,8 +102,9 @@ export const HTTP_MODULE = 'EventStoreHttpModule';
 
 const OPTIONS = [
   'access',
-  'allowedOrigins',
-  ...['maxPageSize', 'maxPageBytes', 'maxEventsPerAppend', 'maxBodyBytes', 'maxLiveClients'],
+  ...['allowedOrigins', 'allowedHosts'],
+  ...['maxPageSize', 'maxPageBytes', 'maxEventsPerAppend', 'maxBodyBytes'],
+  ...['maxLiveClients', 'maxLiveClientsPerUser', 'maxLineClients'],
   ...['heartbeatInterval', 'stallTimeout', 'liveSession'],
 ];
 
@@ -108,6 +125,9 @@ export function checkHttpOptions(options: EventStoreHttpOptions): CheckedHttpOpt
     maxEventsPerAppend: toCount(all.maxEventsPerAppend, 'maxEventsPerAppend', 100_000),
     maxBodyBytes: toCount(all.maxBodyBytes, 'maxBodyBytes'),
     maxLiveClients: toCount(all.maxLiveClients, 'maxLiveClients'),
+    maxLiveClientsPerUser: toCount(all.maxLiveClientsPerUser, 'maxLiveClientsPerUser'),
+    maxLineClients: toCount(all.maxLineClients, 'maxLineClients'),
+    allowedHosts: all.allowedHosts && toHosts(all.allowedHosts),
     heartbeatMs: toPeriod(all.heartbeatInterval, 'heartbeatInterval'),
     stallTimeoutMs: toPeriod(all.stallTimeout, 'stallTimeout'),
     liveSessionMs: liveSessionMs === 0 ? Infinity : liveSessionMs,
@@ -117,6 +137,7 @@ export function checkHttpOptions(options: EventStoreHttpOptions): CheckedHttpOpt
 /** Routes that were checked and filled in. */
 export type CheckedHttpRoutes = Required<Omit<EventStoreHttpRoutes, 'store' | 'public'>> & {
   readonly store: string | undefined;
+  readonly isPublic: boolean;
 };
 
 /** @throws {ValidationError} above all when nobody keeps the door */
@@ -134,7 +155,7 @@ export function checkHttpRoutes(routes: EventStoreHttpRoutes): CheckedHttpRoutes
     refuse('guards', 'there is none, and everybody could read all events: give at least one, or say { public: true }.');
   }
   if (store !== undefined) checkName(store, field('store'));
-  return { path: path.replace(/^\/|\/$/g, ''), guards, readOnly, page, store, imports };
+  return { path: path.replace(/^\/|\/$/g, ''), guards, readOnly, page, store, imports, isPublic };
 }
 
 function withoutUndefined<Value extends object>(value: Value): Partial<Value> {
@@ -153,6 +174,17 @@ function toPeriod(value: Duration, name: string): number {
   const ms = toMilliseconds(value, field(name));
   if (ms === 0) refuse(name, 'it is 0: give a duration above 0.');
   return ms;
+}
+
+function toHosts(hosts: readonly string[]): readonly string[] {
+  if (!Array.isArray(hosts)) refuse('allowedHosts', `it is ${kindOf(hosts)}: give an array of hosts.`);
+  return hosts.map((host: unknown, index) => {
+    if (typeof host === 'string' && /^(?:\*|\.?[\w-]+(?:\.[\w-]+)*)$/.test(host)) return host.toLowerCase();
+    return refuse(
+      `allowedHosts[${index}]`,
+      `${shown(host)} is none: give a name such as "shop.example.com", without a port.`,
+    );
+  });
 }
 
 function toOrigins(origins: readonly string[]): ReadonlySet<string> {

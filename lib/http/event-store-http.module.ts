@@ -4,6 +4,7 @@ import {
   Module,
   UseFilters,
   UseGuards,
+  VERSION_NEUTRAL,
   type DynamicModule,
   type NestModule,
   type OnModuleInit,
@@ -14,6 +15,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { getEventStoreToken } from '../nest/event-store.tokens.js';
 import { ValidationError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
+import { AllowedHostsGuard } from './allowed-hosts.guard.js';
 import { AppendController } from './append.controller.js';
 import { prepareExpress, prepareFastify } from './early-errors.js';
 import { EventAnswers } from './event-answers.js';
@@ -22,6 +24,7 @@ import {
   checkHttpRoutes,
   DEFAULT_EVENT_STORE_HTTP_OPTIONS,
   HTTP_MODULE,
+  type CheckedHttpOptions,
   type CheckedHttpRoutes,
   type EventStoreHttpOptions,
   type EventStoreHttpRoutes,
@@ -46,6 +49,7 @@ import { OperationsWriteController } from './operations-write.controller.js';
 import { describeEndpoints } from './open-api.js';
 import { readPageFiles } from './page-files.js';
 import { ProblemDetailsFilter } from './problem-details.filter.js';
+import { RawBodies } from './raw-bodies.js';
 import { StreamPageController } from './stream-page.controller.js';
 import { StreamsController } from './streams.controller.js';
 
@@ -75,13 +79,16 @@ export class EventStoreHttpModule extends ConfigurableModuleClass implements Nes
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(CHECKED_HTTP_ROUTES) private readonly routes: CheckedHttpRoutes,
+    @Inject(RawBodies) private readonly rawBodies: RawBodies,
   ) {
     super();
   }
 
   /** Called before the routes are made. */
   configure(): void {
-    if (this.host.httpAdapter) prepareFastify(this.host.httpAdapter, this.routes.path);
+    if (!this.host.httpAdapter) return;
+    prepareFastify(this.host.httpAdapter, this.routes.path);
+    if (!this.routes.readOnly) this.rawBodies.watch(this.host.httpAdapter, this.routes.path);
   }
 
   /** Called when the routes are made. */
@@ -106,6 +113,11 @@ function withRoutes(definition: DynamicModule, given: EventStoreHttpRoutes): Dyn
       inject: [{ token: getEventStoreToken(routes.store), optional: true }],
     },
     { provide: DESCRIBED_ENDPOINTS, useFactory: describeEndpoints },
+    {
+      provide: RawBodies,
+      useFactory: ({ maxBodyBytes }: CheckedHttpOptions) => new RawBodies(maxBodyBytes),
+      inject: [CHECKED_HTTP_OPTIONS],
+    },
     EventAnswers,
     LiveStreams,
     ...(routes.page ? [{ provide: PAGE_FILES, useFactory: readPageFiles }] : []),
@@ -130,9 +142,10 @@ function routed(controller: Type, { path, guards }: CheckedHttpRoutes): Type {
   const name =
     path === DEFAULT_EVENT_STORE_HTTP_OPTIONS.path ? controller.name : `${controller.name}_${path.replace(/\W/g, '_')}`;
   const Routed = { [name]: class extends controller {} }[name];
-  Controller(path)(Routed);
+  // A browser that opens the page, or an EventSource, can name no version.
+  Controller({ path, version: VERSION_NEUTRAL })(Routed);
   UseFilters(new ProblemDetailsFilter())(Routed);
-  UseGuards(...guards)(Routed);
+  UseGuards(AllowedHostsGuard, ...guards)(Routed);
   return Routed;
 }
 

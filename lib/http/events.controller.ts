@@ -32,7 +32,7 @@ export class EventsController {
   async readEvents(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
     const media = negotiate(request.headers.accept, [JSON_MEDIA, NDJSON_MEDIA, SSE_MEDIA, CLOUD_EVENT_BATCH_MEDIA]);
     const isLive = media === SSE_MEDIA;
-    const order = isLive ? ['after'] : ['after', 'direction', 'from', 'to', 'limit'];
+    const order = isLive ? ['after', 'lastEventId'] : ['after', 'direction', 'from', 'to', 'limit'];
     const query = new Query(request, [...order, ...FILTERS]);
     const access = await accessOf(request, this.options.access);
     const filter = filterOf(query);
@@ -45,9 +45,10 @@ export class EventsController {
         isVisible,
       });
     }
-    this.live.checkRoom();
-    const start = await followedFrom(request, query, () => headOf(this.store));
-    this.live.follow(request, response, logTarget(filter), start, isVisible);
+    await this.live.admit(request, response, access.user, async () => {
+      const start = await followedFrom(request, query, () => headOf(this.store));
+      this.live.follow(request, response, logTarget(filter), start, isVisible, access.user);
+    });
   }
 
   #readingOf(query: Query, filter: EventFilter): EventReading {

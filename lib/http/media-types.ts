@@ -1,4 +1,5 @@
-import { NotAcceptableException } from '@nestjs/common';
+import { NotAcceptableException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { shown } from '../store/names.js';
 
 export const JSON_MEDIA = 'application/json';
 export const NDJSON_MEDIA = 'application/x-ndjson';
@@ -45,6 +46,20 @@ function qualityOf(media: string, ranges: readonly MediaRange[]): number {
     if (range) return range.quality;
   }
   return 0;
+}
+
+/** The charset of a `Content-Type`, in lower case; undefined when it names none. */
+export function charsetOf(contentType: string | undefined): string | undefined {
+  return /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? '')?.[1].toLowerCase();
+}
+
+/** Whether texts in it are UTF-8; those in none are. */
+export function isUtf8Charset(charset: string | undefined): boolean {
+  return charset === undefined || ['utf-8', 'utf8', 'us-ascii'].includes(charset);
+}
+
+export function unknownCharset(charset: string | undefined): UnsupportedMediaTypeException {
+  return new UnsupportedMediaTypeException(`The charset is ${shown(charset)}: send UTF-8.`);
 }
 
 /** The media type of a `Content-Type`, without its parameters; undefined when there is none. */

@@ -66,11 +66,13 @@ export function readingOfStream(
 ): EventReading {
   const source: PositionedEvents = {
     async read(from, limit, signal) {
-      // One more than is asked for tells whether another follows.
-      const events = await store.readStream(streamId, from, { limit: limit + 1, direction, types, signal });
-      if (events.length <= limit) return { events, next: undefined };
-      events.pop();
-      return { events, next: events[events.length - 1].position };
+      const { events, position, isEnd } = await store.readStreamPage(streamId, from, {
+        limit,
+        direction,
+        types,
+        signal,
+      });
+      return { events: [...events], next: isEnd ? undefined : position };
     },
     head: async () => (await store.getStreamInfo(streamId)).lastPosition,
     placeOf: ({ position }) => position,

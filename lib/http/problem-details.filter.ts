@@ -1,7 +1,8 @@
-import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpStatus, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { answer, hasAnswered, SAFE_HEADERS, type HttpResponse } from './http-exchange.js';
-import { hidesSomething, problemOf } from './problem-details.js';
+import { EventStoreError } from '../store/errors.js';
+import { answer, hasAnswered, SAFE_HEADERS, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { hidesSomething, problemOf, type ProblemDetails } from './problem-details.js';
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -13,12 +14,45 @@ export class ProblemDetailsFilter implements ExceptionFilter {
   }
 }
 
+/**
+ * Answers the errors of a store in the application's own controllers with problem details: a lost race is 409 (or 412, when
+ * the request has a condition), a stream that is not there 404, a store that is not available 503 with `Retry-After`, what
+ * is not acceptable 400. All other errors go on to the next filter.
+ *
+ * For one controller, `@UseFilters(EventStoreExceptionFilter)`; for all, `app.useGlobalFilters(new EventStoreExceptionFilter())`.
+ */
+@Catch(EventStoreError)
+export class EventStoreExceptionFilter implements ExceptionFilter {
+  catch(error: EventStoreError, host: ArgumentsHost): void {
+    // Messages, sockets and handlers have no response: whoever called gets the error as it is.
+    if (host.getType() !== 'http') throw error;
+    const http = host.switchToHttp();
+    const { headers } = http.getRequest<HttpRequest>();
+    const isConditional = headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
+    const problem = problemOf(error);
+    const isConflict = problem.status === Number(HttpStatus.PRECONDITION_FAILED) && !isConditional;
+    answerWith(
+      http.getResponse<HttpResponse>(),
+      isConflict ? { ...problem, status: HttpStatus.CONFLICT } : problem,
+      error,
+    );
+  }
+}
+
 const logger = new Logger('EventStoreHttp');
 
 /** Answers with problem details. What the client is not told is logged. */
 export function answerWithProblem(response: HttpResponse, error: unknown): void {
-  const problem = problemOf(error);
+  answerWith(response, problemOf(error), error);
+}
+
+/** Logs what the client is not told of an error. */
+export function reportUntold(problem: ProblemDetails, error: unknown): void {
   if (hidesSomething(problem, error)) logger.error(messageOf(error), stackOf(error));
+}
+
+function answerWith(response: HttpResponse, problem: ProblemDetails, error: unknown): void {
+  reportUntold(problem, error);
   if (hasAnswered(response)) return;
   const headers = {
     ...SAFE_HEADERS,

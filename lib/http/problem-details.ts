@@ -26,6 +26,8 @@ interface KnownProblem {
 const NOT_TOLD = 'The server could not do this; its log says why.';
 const TRY_AGAIN = 'What keeps the events is not available: try again later, with the same ids and expected revision.';
 
+const PUT_BACK = 'The log was put back to an earlier state: read again from a place before that.';
+
 /** Every error of the store, by its code. */
 const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   VALIDATION_FAILED: { status: 400, facts: ['field'] },
@@ -34,6 +36,7 @@ const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   STREAM_LIMIT_REACHED: { status: 409, facts: ['limit', 'maximum', 'streamId'] },
   HANDLER_FAILED: { status: 409, facts: ['handler', 'eventId'] },
   HANDLER_STOPPED: { status: 409, facts: ['handler'] },
+  LOG_FORKED: { status: 409, detail: PUT_BACK },
   EVENTS_EXPIRED: { status: 410, facts: ['globalPosition'] },
   WRONG_EXPECTED_REVISION: { status: 412, facts: ['streamId', 'expected', 'actual'] },
   UNSUPPORTED_OPERATION: { status: 501, facts: ['operation'] },
@@ -41,6 +44,7 @@ const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   STORE_CLOSED: { status: 503 },
   SUBSCRIPTION_ENDED: { status: 503 },
   LEASE_LOST: { status: 503, facts: ['lease'] },
+  CHECKPOINT_CHANGED: { status: 503 },
   STORAGE_UNAVAILABLE: { status: 503, facts: ['isOutcomeUnknown'], detail: TRY_AGAIN },
   HANDLER_TIMEOUT: { status: 504, facts: ['handler', 'timeoutMs'] },
   STORAGE_FAILED: { status: 500, detail: NOT_TOLD },
@@ -72,7 +76,7 @@ export function problemOf(error: unknown): ProblemDetails {
   if (error instanceof ConcealedError) return problem(error.code, PROBLEMS[error.code].status, error.message);
   if (error instanceof EventStoreError) return problemOfStore(error);
   if (error instanceof HttpException) return problemOfHttp(error);
-  return problem('INTERNAL_SERVER_ERROR', 500, NOT_TOLD);
+  return problemOfOther(error);
 }
 
 /** Whether the client is not told all of it, so that it belongs into the log. */
@@ -97,6 +101,23 @@ function problemOfHttp(error: HttpException): ProblemDetails {
   const status = error.getStatus();
   const isTold = status < 500 || status === Number(HttpStatus.SERVICE_UNAVAILABLE);
   return problem(HttpStatus[status] ?? 'UNKNOWN', status, isTold ? error.message : NOT_TOLD);
+}
+
+/** An error with a status of its own, as `http-errors` makes them and most middleware throws them. */
+function problemOfOther(error: unknown): ProblemDetails {
+  const status = statusOf(error);
+  if (status === undefined) return problem('INTERNAL_SERVER_ERROR', 500, NOT_TOLD);
+  const { message, expose = status < 500 } = error as { message?: unknown; expose?: boolean };
+  const isTold = expose && typeof message === 'string' && message !== '';
+  return problem(HttpStatus[status] ?? 'UNKNOWN', status, isTold ? message : NOT_TOLD);
+}
+
+/** The status that an error brings along; undefined when it has none that says that something went wrong. */
+function statusOf(error: unknown): number | undefined {
+  const { statusCode, status } = (error ?? {}) as { statusCode?: unknown; status?: unknown };
+  const isStatus = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 400 && (value as number) < 600;
+  return [statusCode, status].find(isStatus);
 }
 
 function problem(code: string, status: number, detail: string): ProblemDetails {

@@ -69,9 +69,15 @@ export class Query {
   }
 }
 
+/** Every event is compared with every one of them, until one fits. */
+const MOST_TYPES = 50;
+
 /** The types that events are to have, each a name or a pattern: the parameter `type`, as often as there are types. */
 export function typesOf(query: Query): readonly string[] | undefined {
   const types = query.list('type');
+  if (types && types.length > MOST_TYPES) {
+    throw new ValidationError('type', `it is given ${types.length} times: give it at most ${MOST_TYPES} times.`);
+  }
   compileTypes(types, 'type');
   return types;
 }

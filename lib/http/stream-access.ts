@@ -12,6 +12,8 @@ export interface StreamAccess {
   canWrite(streamId: string): boolean;
   /** Whether it may see the figures of the whole store and the state of all handlers, and have a snapshot written. */
   readonly isOperator: boolean;
+  /** Who it is; at most `maxLiveClientsPerUser` live clients have the same. Default nobody in particular. */
+  readonly user?: string;
 }
 
 /**

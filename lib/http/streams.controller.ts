@@ -116,11 +116,13 @@ export class StreamsController {
 
   /** A stream that does not exist yet is waited for. */
   async #followStream(request: HttpRequest, response: HttpResponse): Promise<void> {
-    const query = new Query(request, ['after', 'type']);
-    const streamId = await this.#readableStream(request);
-    this.live.checkRoom();
-    const start = await followedFrom(request, query, () => this.#revisionOf(streamId));
-    this.live.follow(request, response, streamTarget(streamId, typesOf(query)), start, undefined);
+    const query = new Query(request, ['after', 'type', 'lastEventId']);
+    const { streamId, user } = await this.#readable(request);
+    const target = streamTarget(streamId, typesOf(query));
+    await this.live.admit(request, response, user, async () => {
+      const start = await followedFrom(request, query, () => this.#revisionOf(streamId));
+      this.live.follow(request, response, target, start, undefined, user);
+    });
   }
 
   async #revisionOf(streamId: string): Promise<number> {
@@ -134,9 +136,15 @@ export class StreamsController {
 
   /** The stream of the path. @throws {ForbiddenException | ValidationError} */
   async #readableStream(request: HttpRequest): Promise<string> {
+    return (await this.#readable(request)).streamId;
+  }
+
+  /** The stream of the path, and who asks for it. @throws {ForbiddenException | ValidationError} */
+  async #readable(request: HttpRequest): Promise<{ readonly streamId: string; readonly user: string | undefined }> {
     const { streamId } = request.params;
     checkName(streamId, 'streamId');
-    checkCanRead(await accessOf(request, this.options.access), streamId);
-    return streamId;
+    const access = await accessOf(request, this.options.access);
+    checkCanRead(access, streamId);
+    return { streamId, user: access.user };
   }
 }

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { INestApplication, ModuleMetadata } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata, NestApplicationOptions } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -20,6 +20,9 @@ export interface HttpAppOptions extends ModuleMetadata {
   readonly store?: EventStoreOptions;
   readonly prefix?: string;
   readonly logger?: RecordingNestLogger;
+  readonly nest?: NestApplicationOptions;
+  /** Called before it listens. */
+  readonly prepare?: (app: INestApplication) => void;
 }
 
 /** An application that listens, with a store behind the endpoints of `nestjs-stream-store/http`. */
@@ -37,7 +40,7 @@ export interface HttpApp {
 
 export interface SendOptions {
   readonly headers?: OutgoingHttpHeaders;
-  readonly body?: string;
+  readonly body?: string | Buffer;
 }
 
 export interface Answer {
@@ -54,7 +57,16 @@ export function adapterOf(name: AdapterName): AbstractHttpAdapter {
 
 /** Starts an application, and closes it when the test is over. */
 export async function startHttpApp(adapter: AdapterName, options: HttpAppOptions = {}): Promise<HttpApp> {
-  const { http = {}, store, prefix, logger = new RecordingNestLogger(), imports = [], ...metadata } = options;
+  const {
+    http = {},
+    store,
+    prefix,
+    logger = new RecordingNestLogger(),
+    imports = [],
+    nest,
+    prepare,
+    ...metadata
+  } = options;
   const routes = { public: http.guards === undefined, readOnly: false, ...http };
   const module = await Test.createTestingModule({
     imports: [EventStoreModule.forRoot(store), EventStoreHttpModule.register(routes), ...imports],
@@ -62,7 +74,8 @@ export async function startHttpApp(adapter: AdapterName, options: HttpAppOptions
   })
     .setLogger(logger)
     .compile();
-  const app = closedAfterTest(module.createNestApplication(adapterOf(adapter), { logger }));
+  const app = closedAfterTest(module.createNestApplication(adapterOf(adapter), { logger, ...nest }));
+  prepare?.(app);
   if (prefix) app.setGlobalPrefix(prefix);
   await app.listen(0, '127.0.0.1');
   return clientOf(app, [prefix, routes.path ?? 'event-store'].filter(Boolean).join('/'), logger);
@@ -92,7 +105,7 @@ function exchange(
   method: string,
   path: string,
   headers: OutgoingHttpHeaders = {},
-  body?: string,
+  body?: string | Buffer,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const saysLength = body !== undefined && headers['transfer-encoding'] === undefined;

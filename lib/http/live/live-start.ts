@@ -11,8 +11,8 @@ export interface LiveStart {
 }
 
 /**
- * Where a client goes on: after the last event it got, which a browser says in `Last-Event-ID` when it comes again; else
- * where the query says, `after=end` for what is appended from now on; else at the beginning.
+ * Where a client goes on: after the last event it got, which a browser says in `Last-Event-ID` when it comes again, and a
+ * polyfill in `lastEventId`; else where the query says, `after=end` for what is appended from now on; else at the beginning.
  *
  * @throws {ValidationError}
  */
@@ -21,7 +21,8 @@ export async function followedFrom(
   query: Query,
   headOf: () => Promise<number>,
 ): Promise<LiveStart> {
-  const lastEventId = request.headers['last-event-id'];
+  // Polyfills of EventSource say it in the query. An empty id is that of who has got no event yet.
+  const lastEventId = [request.headers['last-event-id'], query.text('lastEventId')].find(Boolean);
   const isFromEnd = query.text('after') === END;
   const begin = isFromEnd ? undefined : (query.number('after') ?? 0);
   const after = lastEventId === undefined ? begin : wholeNumber(String(lastEventId), 'Last-Event-ID');

@@ -1,11 +1,21 @@
-import { Inject, Injectable, ServiceUnavailableException, type BeforeApplicationShutdown } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import {
+  HttpStatus,
+  Inject,
+  Injectable,
+  ServiceUnavailableException,
+  type BeforeApplicationShutdown,
+} from '@nestjs/common';
 import { messageOf, stackOf } from '../../store/error-text.js';
 import { EventStore } from '../../store/event-store.js';
 import { StoreClosedError } from '../../store/errors.js';
 import type { CheckedHttpOptions } from '../event-store-http-options.js';
-import { beginAnswer, rawRequest, type HttpRequest, type HttpResponse } from '../http-exchange.js';
+import type { Visibility } from '../event-page.js';
+import { beginAnswer, hasAnswered, rawRequest, type HttpRequest, type HttpResponse } from '../http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from '../http.tokens.js';
 import { SSE_MEDIA } from '../media-types.js';
+import { problemOf } from '../problem-details.js';
+import { reportUntold } from '../problem-details.filter.js';
 import { FrameWriter } from './frames.js';
 import { LiveChannel } from './live-channel.js';
 import { LiveClient, type LiveSource } from './live-client.js';
@@ -23,6 +33,8 @@ const LAST_WORDS_MS = 500;
 @Injectable()
 export class LiveStreams implements BeforeApplicationShutdown {
   readonly #clients = new Map<LiveClient, Promise<void>>();
+  /** How many clients each user has. */
+  readonly #clientsOf = new Map<string, number>();
   readonly #channels = new Map<string, LiveChannel>();
   readonly #source: LiveSource;
   #cancelTick: (() => void) | undefined;
@@ -47,12 +59,47 @@ export class LiveStreams implements BeforeApplicationShutdown {
     return this.#clients.size;
   }
 
+  /**
+   * Lets a client in, if there is room and the store can be read; otherwise asks it to come again.
+   *
+   * That is asked with 200: to an `EventSource` every other answer is final (HTML Standard, 9.2.3).
+   *
+   * @param user who it is, when there is a limit for each
+   * @param follow answers it with events
+   */
+  async admit(
+    request: HttpRequest,
+    response: HttpResponse,
+    user: string | undefined,
+    follow: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      this.#checkRoom(user);
+      await follow();
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.status !== Number(HttpStatus.SERVICE_UNAVAILABLE) || hasAnswered(response)) throw error;
+      reportUntold(problem, error);
+      const raw = this.#begin(request, response);
+      const [least, most] = this.#isClosing ? [RETRY_MS, 2 * RETRY_MS] : [2 * RETRY_MS, 5 * RETRY_MS];
+      const { clock } = this.store;
+      const retryMs = Math.round(least + (clock.random ?? Math.random)() * (most - least));
+      raw.end(`: ${problem.detail}\nretry: ${retryMs}\n\n`);
+    }
+  }
+
   /** @throws {ServiceUnavailableException} when there are as many clients as may be, or the application ends */
-  checkRoom(): void {
+  #checkRoom(user: string | undefined): void {
     if (this.#isClosing) throw new ServiceUnavailableException('The application is about to end: come again.');
-    if (this.#clients.size >= this.options.maxLiveClients) {
+    const { maxLiveClients, maxLiveClientsPerUser } = this.options;
+    if (this.#clients.size >= maxLiveClients) {
       throw new ServiceUnavailableException(
         `There are ${this.#clients.size} live clients, as many as may be: come again.`,
+      );
+    }
+    if (user !== undefined && (this.#clientsOf.get(user) ?? 0) >= maxLiveClientsPerUser) {
+      throw new ServiceUnavailableException(
+        `You have ${maxLiveClientsPerUser} live clients, as many as may be: end one, or come again.`,
       );
     }
   }
@@ -68,21 +115,17 @@ export class LiveStreams implements BeforeApplicationShutdown {
     response: HttpResponse,
     target: LiveTarget,
     { after, head }: LiveStart,
-    isVisible: ((streamId: string) => boolean) | undefined,
+    isVisible: Visibility,
+    user: string | undefined,
   ): void {
-    this.checkRoom();
-    const raw = beginAnswer(response, {
-      'content-type': SSE_MEDIA,
-      'cache-control': 'no-store, no-transform',
-      'x-accel-buffering': 'no',
-      // The connection has nothing left to do when the events end, and would hold the end of the application up.
-      ...(rawRequest(request).httpVersionMajor < 2 && { connection: 'close' }),
-    });
+    this.#checkRoom(user);
+    const raw = this.#begin(request, response);
     if (request.method === 'HEAD' || raw.destroyed) return void raw.end();
     // A log that ends before the client's last event is another one: it was lost, or made anew.
     const isOtherLog = after > head;
     const client = new LiveClient(this.#source, raw, target, isOtherLog ? 0 : after, isVisible);
     this.#add(client, new Promise((resolve) => raw.once('close', resolve)), target);
+    if (user !== undefined) this.#count(user, raw);
     const reset = `event: reset\ndata: ${JSON.stringify({ after, head })}\n\n`;
     client.start(`retry: ${RETRY_MS}\n${isOtherLog ? reset : ''}`);
   }
@@ -96,6 +139,25 @@ export class LiveStreams implements BeforeApplicationShutdown {
     const cancelTimer = this.store.clock.setTimer(cutOff, LAST_WORDS_MS, { background: true });
     await Promise.all(this.#clients.values());
     cancelTimer();
+  }
+
+  #begin(request: HttpRequest, response: HttpResponse): ServerResponse {
+    return beginAnswer(response, {
+      'content-type': SSE_MEDIA,
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+      // The connection has nothing left to do when the events end, and would hold the end of the application up.
+      ...(rawRequest(request).httpVersionMajor < 2 && { connection: 'close' }),
+    });
+  }
+
+  #count(user: string, raw: ServerResponse): void {
+    this.#clientsOf.set(user, (this.#clientsOf.get(user) ?? 0) + 1);
+    raw.once('close', () => {
+      const left = this.#clientsOf.get(user)! - 1;
+      if (left === 0) this.#clientsOf.delete(user);
+      else this.#clientsOf.set(user, left);
+    });
   }
 
   #add(client: LiveClient, closed: Promise<void>, { key }: LiveTarget): void {
