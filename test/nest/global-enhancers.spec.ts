@@ -177,7 +177,7 @@ it.each(SCOPES)(
     class Handler {
       @UseGuards(Guard)
       @OnStreamEvent('orders')
-      on({ data }: RecordedEvent): void {
+      on({ data }: RecordedEvent<number>): void {
         log.push(`handler ${String(data)}`);
       }
     }

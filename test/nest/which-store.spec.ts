@@ -105,7 +105,7 @@ describe('the class EventStore means', () => {
 });
 
 describe('a handler reads the store that is injected in its module', () => {
-  const handlerIn = (): Type => {
+  const handlerIn = (): Type<{ readonly store: EventStore }> => {
     @Injectable()
     class Handler {
       constructor(readonly store: EventStore) {}
