@@ -75,6 +75,7 @@ export function memoryEngineOn(disk: Disk, processes: ProcessTable, options: Mem
 /** One log of columns, and an index of it for each stream. Every call is answered at once, so no two ever overlap. */
 class MemoryEngine implements StorageEngine {
   readonly name = 'memory';
+  readonly place: string;
   readonly supports: EngineCapabilities;
 
   #log = new EventLog();
@@ -106,6 +107,10 @@ class MemoryEngine implements StorageEngine {
   ) {
     const { snapshotDirectory: directory, keepSnapshots: keep, compression, recordCacheBytes } = options;
     this.supports = { snapshot: directory !== undefined, leases: false, transactions: false };
+    this.place =
+      directory === undefined
+        ? 'in memory, where events end with the process'
+        : `in memory, with snapshots in ${directory}; a crash loses what came after the last one`;
     if (directory !== undefined)
       this.#snapshots = new SnapshotKeeper({ directory, keep, compression }, disk, processes);
     this.#cache = new RecordCache(recordCacheBytes);

@@ -1,13 +1,15 @@
 import {
   Inject,
   Injectable,
+  Logger,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { describeTarget } from '../store/subscription-target.js';
 import { EventStoreRegistry } from './event-store.registry.js';
-import { StreamEventExplorer } from './stream-event.explorer.js';
+import { StreamEventExplorer, type StreamEventHandler } from './stream-event.explorer.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
 
 /**
@@ -20,6 +22,8 @@ import { StreamSubscriptions } from './stream-subscriptions.js';
 export class EventStoreLifecycle
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
+  readonly #logger = new Logger('EventStoreModule');
+
   constructor(
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
     @Inject(StreamEventExplorer) private readonly explorer: StreamEventExplorer,
@@ -32,10 +36,20 @@ export class EventStoreLifecycle
     try {
       await Promise.all(this.registry.own().map((store) => store.open()));
       await this.subscriptions.open(handlers);
+      this.#announce(handlers);
     } catch (error) {
       // Nest does not end what did not begin; what the stores hold, such as a directory, would stay theirs.
       await this.registry.closeOwn().catch(() => undefined);
       throw error;
+    }
+  }
+
+  /** Says once what there is, as Nest does of routes. */
+  #announce(handlers: readonly StreamEventHandler[]): void {
+    for (const { name, place } of this.registry.own()) this.#logger.log(`Store "${name}": ${place}`);
+    for (const { name, store, target, options } of handlers) {
+      const kind = options.durable === undefined ? 'live' : 'durable';
+      this.#logger.log(`Handler ${name}: ${describeTarget(target)} of store "${store.name}", ${kind}`);
     }
   }
 

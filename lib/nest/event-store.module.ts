@@ -23,6 +23,7 @@ import {
   getEventStoreToken,
   OWN_EVENT_STORE,
 } from './event-store.tokens.js';
+import { structuredLogger } from './structured-logger.js';
 
 /** The engines of the package: one of them gives the name when nobody has, and a factory says late which. */
 const ENGINE_NAMES = ['memory', 'sqlite', 'postgres'];
@@ -114,5 +115,6 @@ function checked(name: string | undefined, options: EventStoreOptions): EventSto
       `give it to forRootAsync itself, not to the options of its factory ("${options.name}").`,
     );
   }
-  return { logger: new Logger(EventStore.name), ...options, name };
+  const { logger = new Logger(EventStore.name) } = options;
+  return { ...options, name, logger: logger instanceof Logger ? structuredLogger(logger) : logger };
 }

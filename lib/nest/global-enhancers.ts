@@ -1,4 +1,6 @@
-import { ApplicationConfig, type ContextIdFactory, type ModuleRef } from '@nestjs/core';
+import { type ApplicationConfig, type ContextIdFactory, type ModuleRef } from '@nestjs/core';
+
+import { newGlobals } from './handler-contexts.js';
 
 type ContextId = ReturnType<typeof ContextIdFactory.create>;
 
@@ -37,7 +39,7 @@ export class GlobalEnhancers {
   /** Those that are made once. */
   static(): ApplicationConfig {
     const { application } = this;
-    const all = new ApplicationConfig();
+    const all = newGlobals();
     all.useGlobalGuards(...application.getGlobalGuards());
     all.useGlobalInterceptors(...application.getGlobalInterceptors());
     all.useGlobalPipes(...application.getGlobalPipes());

@@ -1,6 +1,6 @@
-import type { Type } from '@nestjs/common';
+import { Catch, type ExceptionFilter, type Type } from '@nestjs/common';
 import {
-  type ApplicationConfig,
+  ApplicationConfig,
   ExternalContextCreator,
   type ModuleRef,
   NestContainer,
@@ -54,6 +54,23 @@ class ModulesOf extends NestContainer {
   override getModules(): ModulesContainer {
     return this.modulesOfApplication;
   }
+}
+
+/** Lets through what no filter wants. Nest would log it, without saying what failed; whoever hands out events does. */
+@Catch()
+class PassOn implements ExceptionFilter {
+  catch(error: unknown): Promise<never> {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- it is what was thrown
+    return Promise.reject(error);
+  }
+}
+
+/** A configuration for `HandlerContexts`, to which enhancers for all handlers can be added. */
+export function newGlobals(): ApplicationConfig {
+  const globals = new ApplicationConfig();
+  // The one that was added first is asked last.
+  globals.useGlobalFilters(new PassOn());
+  return globals;
 }
 
 /** Puts guards, interceptors, pipes, filters and parameters before methods that handle events. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApplicationConfig, ContextIdFactory, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { GlobalEnhancers } from './global-enhancers.js';
-import { HandlerContexts, type HandlerMethod } from './handler-contexts.js';
+import { HandlerContexts, newGlobals, type HandlerMethod } from './handler-contexts.js';
 import type { EventHandler } from '../subscription/event-attempts.js';
 
 /** Calls handlers the way Nest calls the methods of controllers: through guards, pipes, interceptors and filters. */
@@ -14,7 +14,7 @@ export class StreamEventCaller {
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(ApplicationConfig) private readonly application: ApplicationConfig,
   ) {
-    this.#withoutGlobals = new HandlerContexts(modules, new ApplicationConfig());
+    this.#withoutGlobals = new HandlerContexts(modules, newGlobals());
   }
 
   callerOf(handler: HandlerMethod): EventHandler {

@@ -59,6 +59,7 @@ export function postgresEngine(options: PostgresEngineOptions): StorageEngine {
 
 class PostgresEngine implements StorageEngine {
   readonly name = 'postgres';
+  readonly place: string;
   readonly supports: EngineCapabilities = { snapshot: false, leases: true, transactions: true };
 
   readonly #schema: string;
@@ -72,6 +73,7 @@ class PostgresEngine implements StorageEngine {
   readonly #listeners = new Set<AppendListener>();
 
   constructor(private readonly options: CheckedPostgresEngineOptions) {
+    this.place = `in PostgreSQL, schema ${options.schema}, which keeps every acknowledged event`;
     this.#schema = `"${options.schema}"`;
     this.#channel = `event-store:${options.schema}`;
   }

@@ -72,6 +72,7 @@ interface Opened {
 
 class SqliteEngine implements StorageEngine {
   readonly name = 'sqlite';
+  readonly place: string;
   readonly supports: EngineCapabilities;
 
   #opened: Opened | undefined;
@@ -79,7 +80,8 @@ class SqliteEngine implements StorageEngine {
   readonly #snapshots: SnapshotWriter | undefined;
 
   constructor(private readonly options: CheckedSqliteEngineOptions) {
-    const { snapshotDirectory } = options;
+    const { file, snapshotDirectory } = options;
+    this.place = `in the SQLite file ${file}, which keeps every acknowledged event`;
     this.supports = { snapshot: snapshotDirectory !== undefined, leases: true, transactions: false };
     if (snapshotDirectory !== undefined) this.#snapshots = new SnapshotWriter({ ...options, snapshotDirectory });
   }

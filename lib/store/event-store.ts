@@ -241,6 +241,11 @@ export class EventStore {
     return this.#engine.name;
   }
 
+  /** @internal Where its engine keeps events, in a few words. */
+  get place(): string {
+    return this.#engine.place ?? this.engineName;
+  }
+
   /** @internal What the engine, as it is configured, can do. */
   get supports(): EngineCapabilities {
     return this.#engine.supports;

@@ -1,7 +1,10 @@
+/** What a line of the log is about, for logs that can be searched. */
+export type LogFields = Readonly<Record<string, string | number>>;
+
 /** Where the store reports what happens in the background. A Nest `Logger` is one. */
 export interface StoreLogger {
-  warn(message: string): void;
-  error(message: string, stack?: string): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, stack?: string, fields?: LogFields): void;
 }
 
 /** Writes to the standard error stream. */

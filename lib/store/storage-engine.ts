@@ -23,6 +23,9 @@ export interface StorageEngine {
   /** The kind of engine, such as `memory`; for people. */
   readonly name: string;
 
+  /** Where it keeps events and what survives the end of the process, in a few words for the log; no secrets. */
+  readonly place?: string;
+
   readonly supports: EngineCapabilities;
 
   /**

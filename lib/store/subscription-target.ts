@@ -49,6 +49,15 @@ export function checkGivenTarget(target: SubscriptionTarget, field = 'target'): 
   return checkTarget(target, field);
 }
 
+/** The target in words, for the log. */
+export function describeTarget(target: SubscriptionTarget): string {
+  if (typeof target === 'string') return `stream "${target}"`;
+  const { stream, streams, types } = target as { stream?: string; streams?: string; types?: readonly string[] };
+  const what =
+    stream === undefined ? (streams === undefined ? 'all streams' : `streams "${streams}"`) : `stream "${stream}"`;
+  return types === undefined ? what : `${types.join(', ')} in ${what}`;
+}
+
 /**
  * The place after which a subscription begins.
  *

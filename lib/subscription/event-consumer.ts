@@ -4,6 +4,7 @@ import { messageOf, stackOf } from '../store/error-text.js';
 import { HandlerFailedError, HandlerStoppedError, LeaseLostError, StorageUnavailableError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
+import type { LogFields } from '../store/logger.js';
 import { checkTarget } from '../store/subscription-target.js';
 import type { Subscription, SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { checkFit } from './checkpoint-fit.js';
@@ -442,7 +443,8 @@ export class EventConsumer implements Consumer {
       done();
       this.#keeper?.changed();
     } catch (error) {
-      if (!(error instanceof Interrupted)) this.#halt(`it could not deal with event ${event.id}`, error);
+      if (!(error instanceof Interrupted))
+        this.#halt(`it could not deal with event ${event.id}`, error, this.#fieldsOf(event));
       // Its tenure is over, which nobody has said yet.
       else if (this.#state === 'running') this.#waiting.unshift({ event, done });
     } finally {
@@ -488,6 +490,7 @@ export class EventConsumer implements Consumer {
         }
         failure = error;
         this.#noteFailure(error);
+        if (count < attempts) this.#reportFailedAttempt(event, error, count);
       }
       if (count < attempts) await this.#attempts.pauseAfter(count);
     }
@@ -601,7 +604,9 @@ export class EventConsumer implements Consumer {
   /** @returns whether the event's stream is to be parked. @throws the failure, when the policy is to stop */
   async #giveUp(event: RecordedEvent, failure: unknown, attempts: number): Promise<boolean> {
     const { name, store, options, deadLetters } = this.#parts;
-    const what = `failed ${attempts} times on event ${event.id}, at position ${event.position} of stream "${event.streamId}"`;
+    const times = attempts === 1 ? 'once' : `${attempts} times`;
+    const what = `failed ${times} on event ${event.id}, at position ${event.position} of stream "${event.streamId}"`;
+    const fields = this.#fieldsOf(event, attempts);
     const { onFailure: policy } = options;
     const isParked = policy === 'park-stream';
     if (isParked || policy === 'dead-letter') {
@@ -611,10 +616,10 @@ export class EventConsumer implements Consumer {
     store.metricsCollector.onHandlerGaveUp?.({ store: store.name, handler: name, policy });
     if (policy === 'stop') throw failure;
     if (policy === 'skip') {
-      this.#report(`${what}; it goes on with the next`, failure);
+      this.#report(`${what}; it goes on with the next`, failure, fields);
       return false;
     }
-    this.#report(`${what}; the event is a dead letter now${isParked ? ', and its stream waits' : ''}`, failure);
+    this.#report(`${what}; the event is a dead letter now${isParked ? ', and its stream waits' : ''}`, failure, fields);
     return isParked;
   }
 
@@ -631,11 +636,11 @@ export class EventConsumer implements Consumer {
     }
   }
 
-  #halt(why: string, error: unknown): void {
+  #halt(why: string, error: unknown, fields?: LogFields): void {
     this.#lastError = error;
     if (this.#state !== 'running') return;
     this.#state = 'stopped';
-    this.#report(`has stopped: ${why}`, error);
+    this.#report(`has stopped: ${why}`, error, fields);
     void this.#quiet();
   }
 
@@ -725,8 +730,25 @@ export class EventConsumer implements Consumer {
     this.#report(what, error);
   }
 
-  #report(what: string, error: unknown): void {
-    this.#parts.store.logger.error(`${this.#checkpointName} ${what}: ${messageOf(error)}`, stackOf(error));
+  /** Without the stack: that comes once, when the handler gives the event up. */
+  #reportFailedAttempt(event: RecordedEvent, error: unknown, attempt: number): void {
+    const { store, options } = this.#parts;
+    const place = `event ${event.id}, at position ${event.position} of stream "${event.streamId}"`;
+    store.logger.warn(
+      `${this.#checkpointName} failed at attempt ${attempt} of ${options.retry.attempts} on ${place}: ${messageOf(error)}`,
+      this.#fieldsOf(event, attempt),
+    );
+  }
+
+  #fieldsOf({ id, streamId, position, globalPosition }: RecordedEvent, attempt?: number): LogFields {
+    const { name, store } = this.#parts;
+    const place = { handler: name, store: store.name, event: id, stream: streamId, position, globalPosition };
+    return attempt === undefined ? place : { ...place, attempt };
+  }
+
+  #report(what: string, error: unknown, fields?: LogFields): void {
+    const { logger } = this.#parts.store;
+    logger.error(`${this.#checkpointName} ${what}: ${messageOf(error)}`, stackOf(error), fields);
   }
 
   async #idle(streamId: string): Promise<void> {

@@ -2,7 +2,7 @@ import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
 import type { StorageEngine } from '../store/storage-engine.js';
 
 /** What an engine can be asked; hints are not asked for. */
-export type EngineVerb = Exclude<keyof StorageEngine, 'name' | 'supports' | 'onAppended'>;
+export type EngineVerb = Exclude<keyof StorageEngine, 'name' | 'place' | 'supports' | 'onAppended'>;
 
 // A record, so that the compiler misses a verb that is not listed.
 const VERBS: Readonly<Record<EngineVerb, true>> = {
@@ -80,6 +80,7 @@ export function faultyEngine(inner: StorageEngine, ...faults: readonly Fault[]):
     .map((verb) => [verb, (...request: unknown[]) => script.run(verb, () => ask(inner, verb, request))] as const);
   return {
     name: inner.name,
+    place: inner.place,
     supports: inner.supports,
     ...(Object.fromEntries(verbs) as unknown as Pick<StorageEngine, EngineVerb>),
     ...(inner.onAppended && { onAppended: inner.onAppended.bind(inner) }),

@@ -155,8 +155,8 @@ describe('what happens', () => {
   it('is counted when a durable handler comes to this process, and not to one on standby', async () => {
     const clock = new ManualClock();
     const memory = new SharedMemory(clock);
-    const first = await measuredApp({ engine: memory.engine(), clock });
-    const second = await measuredApp({ engine: memory.engine(), clock });
+    const first = await measuredApp({ name: store, engine: memory.engine(), clock });
+    const second = await measuredApp({ name: store, engine: memory.engine(), clock });
     const standby = await Scrape.from(second.registry);
     const running = await Scrape.from(first.registry);
 

@@ -9,7 +9,11 @@ export class RecordingNestLogger implements LoggerService {
   readonly errors: { readonly message: string; readonly stack: string | undefined; readonly context: string }[] = [];
   readonly warnings: string[] = [];
 
-  log(): void {}
+  readonly lines: string[] = [];
+
+  log(message: unknown): void {
+    this.lines.push(textOf(message));
+  }
 
   warn(message: unknown): void {
     this.warnings.push(textOf(message));
@@ -17,7 +21,8 @@ export class RecordingNestLogger implements LoggerService {
 
   /** Nest passes the stack when there is one, and the context last. */
   error(message: unknown, ...optional: unknown[]): void {
-    const stack = optional.length > 1 ? (optional[0] as string | undefined) : undefined;
+    const inside = (message as { err?: { stack?: string } } | undefined)?.err?.stack;
+    const stack = inside ?? (optional.length > 1 ? (optional[0] as string | undefined) : undefined);
     this.errors.push({ message: textOf(message), stack, context: String(optional.at(-1)) });
   }
 }
