@@ -9,6 +9,7 @@ import {
 import type { CompiledFilter, Pattern } from '../store/event-filter.js';
 import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
+import { isSameEvent } from '../store/same-event.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
 import { isOwnStream } from '../store/names.js';
@@ -213,9 +214,11 @@ class MemoryEngine implements StorageEngine {
     if (expected === undefined || events.length === 0) return undefined;
     const last = expected + events.length;
     if (expected + 1 < stream.firstPosition || last > stream.revision) return undefined;
-    const isRetry = events.every(
-      ({ id }, index) => id === this.#records.idAt(stream.globalPositionOf(expected + 1 + index)),
-    );
+    const isRetry = events.every((event, index) => {
+      const position = expected + 1 + index;
+      const hasSameId = event.id === this.#records.idAt(stream.globalPositionOf(position));
+      return hasSameId && isSameEvent(this.#records.inStream(stream, position), event);
+    });
     if (!isRetry) return undefined;
     return { firstPosition: expected + 1, globalPosition: stream.globalPositionOf(last), repeated: true };
   }

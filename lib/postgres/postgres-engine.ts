@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Checkpoint } from '../store/checkpoint.js';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
+import { MOST_BYTES_A_PAGE } from '../store/page-bytes.js';
+import { isSameEvent } from '../store/same-event.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -114,8 +116,34 @@ class PostgresEngine implements StorageEngine {
     this.#context = undefined;
   }
 
-  append(request: AppendRequest): Promise<AppendAnswer> {
-    return this.#queue!.append(request);
+  async append(request: AppendRequest): Promise<AppendAnswer> {
+    const answer = await this.#queue!.append(request);
+    if (answer.repeated) await this.#checkRetry(request, answer.firstPosition - 1);
+    return answer;
+  }
+
+  /**
+   * The function on the server has compared the ids; whether the contents are the same is seen here, as events never change.
+   *
+   * @throws {WrongExpectedRevisionError} when they are not, or when retention has removed them meanwhile
+   */
+  async #checkRetry({ streamId, events, expectedRevision }: AppendRequest, before: number): Promise<void> {
+    let compared = 0;
+    let revision = before;
+    for (let isEnd = false; compared < events.length && !isEnd;) {
+      const page = await this.readStream({
+        ...{ streamId, after: before + compared, limit: events.length - compared, maxBytes: MOST_BYTES_A_PAGE },
+        ...{ direction: 'forward', types: undefined, recordedSince: -Infinity },
+      });
+      ({ isEnd, revision } = page);
+      const isRetry = page.events.every(
+        (event, index) =>
+          event.position === before + compared + index + 1 && isSameEvent(event, events[compared + index]),
+      );
+      if (!isRetry) break;
+      compared += page.events.length;
+    }
+    if (compared < events.length) throw new WrongExpectedRevisionError(streamId, expectedRevision, revision);
   }
 
   async readStream(request: ReadStreamRequest): Promise<StreamPage> {

@@ -3,7 +3,10 @@ import { createEventId } from '../store/event-id.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
 import { isOwnStream } from '../store/names.js';
 import type { AppendAnswer, AppendRequest, EngineContext } from '../store/storage-engine.js';
+import { recordedEvent } from '../store/recorded-event.js';
+import { isSameEvent } from '../store/same-event.js';
 import { eventIds } from './queries/event-ids.js';
+import { eventsOfStream } from './queries/events.js';
 import { firstKept, firstPositionFrom, keptStreams } from './first-kept.js';
 import { insertEvent } from './queries/insert-event.js';
 import type { Log } from './queries/log.js';
@@ -41,8 +44,11 @@ function answerOfRetry(
   const expected = exactRevision(expectedRevision);
   if (expected === undefined || events.length === 0 || expected + events.length > stream.revision) return undefined;
   const kept = eventIds(client, stream.number, expected + 1, expected + events.length);
-  const isRetry = kept.length === events.length && events.every(({ id }, index) => id === kept[index].id);
-  if (!isRetry) return undefined;
+  const hasSameIds = kept.length === events.length && events.every(({ id }, index) => id === kept[index].id);
+  if (!hasSameIds) return undefined;
+  const stretch = { first: expected + 1, last: expected + events.length };
+  const rows = eventsOfStream(client, stream.number, stretch, 'forward');
+  if (!events.every((event, index) => isSameEvent(recordedEvent(rows[index]), event))) return undefined;
   return { firstPosition: expected + 1, globalPosition: kept.at(-1)!.globalPosition, repeated: true };
 }
 

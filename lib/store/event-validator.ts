@@ -20,12 +20,14 @@ export function acceptEvent(event: NewEvent<unknown>, place: string, added?: Add
   checkName(type, place + 'type');
   if (id !== undefined) checkName(id, place + 'id');
   const own = metadata === undefined ? '' : metadataText(metadata, place + 'metadata');
+  const withMore = added === undefined ? own : withAdded(own, added);
   return {
     id,
     type,
     data: toJsonText(data, place + 'data'),
-    metadata: added === undefined ? own : withAdded(own, added),
+    metadata: withMore,
     timestamp: timestamp === undefined ? undefined : toTime(timestamp, place + 'timestamp'),
+    ...(withMore !== own && { added: added!.names }),
   };
 }
 

@@ -46,8 +46,9 @@ export interface StorageEngine {
    * the stream's revision, also when retention removed its events. `recordedAt` never falls from one event of the log to
    * the next. An empty batch answers and changes nothing.
    *
-   * When the expected revision names one number and the stream is past it, but the events after that number have the ids
-   * of this batch in the same order, the batch is a retry: it is answered as the first time, and not stored again.
+   * When the expected revision names one number and the stream is past it, but the events after that number are
+   * those of this batch in the same order, the batch is a retry: it is answered as the first time, and not stored again.
+   * `isSameEvent` tells: ids and contents are the same. The same ids with other contents are no retry, but too late.
    *
    * @throws {WrongExpectedRevisionError}
    * @throws {StreamLimitReachedError}
@@ -193,6 +194,8 @@ export interface EventToAppend {
   readonly metadata: string;
   /** Milliseconds since 1970; undefined for the time of the append. */
   readonly timestamp: number | undefined;
+  /** The members of the metadata that the store has added, which differ from call to call; undefined for none. */
+  readonly added?: readonly string[];
 }
 
 /** Part of every request that reads: events recorded before `recordedSince` have expired and must not be seen. */

@@ -121,6 +121,24 @@ const DEFECTS: readonly (readonly [defect: string, area: string, create: () => S
     })),
   ],
   [
+    'takes the same ids with another content for a retry',
+    'retries',
+    broken((inner) => {
+      const seen = new Map<string, Awaited<ReturnType<typeof inner.append>>>();
+      return {
+        async append(request) {
+          const key = JSON.stringify([request.streamId, request.expectedRevision, request.events.map(({ id }) => id)]);
+          const hasIds = request.events.every(({ id }) => id !== undefined) && request.events.length > 0;
+          const known = hasIds && typeof request.expectedRevision === 'number' ? seen.get(key) : undefined;
+          if (known !== undefined) return { ...known, repeated: true };
+          const answer = await inner.append(request);
+          seen.set(key, answer);
+          return answer;
+        },
+      };
+    }),
+  ],
+  [
     'takes any append after an old revision for a retry',
     'retries',
     broken((inner) => ({

@@ -178,9 +178,37 @@ export const retries = area('retries', (it) => {
     assert.equal(again.globalPosition, (await log.stream('s'))[3].globalPosition);
   });
 
-  it('are recognised whatever else they say', async (log) => {
-    await log.append('s', { id: 'a', data: 1 }, 0);
-    assert.equal((await log.append('s', { id: 'a', data: 2, type: 'other' }, 0)).repeated, true);
+  it('with the same id and another content are refused', async (log) => {
+    const kept = { id: 'a', type: 't', data: { n: [1], x: 'é' }, metadata: { by: 'me' }, timestamp: 1_000 };
+    await log.append('s', kept, 0);
+    await log.append('s', { id: 'b' });
+    const changes = [
+      { type: 'other' },
+      { data: { n: [2], x: 'é' } },
+      { data: { n: [1], x: 'é', more: null } },
+      { data: null },
+      { metadata: {} },
+      { metadata: { by: 'you' } },
+      { timestamp: 2_000 },
+    ];
+    for (const change of changes) {
+      await assert.rejects(log.append('s', { ...kept, ...change }, 0), WrongExpectedRevisionError);
+    }
+    assert.equal((await log.append('s', kept, 0)).repeated, true);
+    assert.equal((await log.append('s', { ...kept, timestamp: undefined }, 0)).repeated, true);
+    assert.equal((await log.stream('s')).length, 2);
+  });
+
+  it('whose last event has another content are refused', async (log) => {
+    await log.append('s', batch('a', 'b', 'c'), 0);
+    const changed = [...batch('a', 'b'), { id: 'c', data: 'other' }];
+    await assert.rejects(log.append('s', changed, 0), WrongExpectedRevisionError);
+  });
+
+  it('of which the members stand in another order are recognised', async (log) => {
+    await log.append('s', { id: 'a', data: { x: 1, y: { a: 1, b: 2 } }, metadata: { one: 1, two: 2 } }, 0);
+    const again = { id: 'a', data: { y: { b: 2, a: 1 }, x: 1 }, metadata: { two: 2, one: 1 } };
+    assert.equal((await log.append('s', again, 0)).repeated, true);
   });
 
   it('with another id are refused', async (log) => {
