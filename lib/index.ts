@@ -99,6 +99,7 @@ export {
 export type {
   SubscribeOptions,
   Subscription,
+  StorageOutage,
   SubscriptionFork,
   SubscriptionGap,
   SubscriptionStart,

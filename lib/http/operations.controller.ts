@@ -52,7 +52,7 @@ export class OperationsController {
 }
 
 /** What was thrown, in words: the place in the code is for the log. */
-function withoutStack({ lastError, ...status }: StreamSubscriptionStatus): object {
+function withoutStack({ lastError, outage: _, ...status }: StreamSubscriptionStatus): object {
   if (lastError === undefined) return { ...status, lastError: null };
   const { name, message } = lastError instanceof Error ? lastError : { name: 'Error', message: messageOf(lastError) };
   return { ...status, lastError: { name, message } };

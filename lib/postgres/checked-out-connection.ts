@@ -20,7 +20,12 @@ export class CheckedOutConnection {
   #isReleased = false;
   /** Whether the server has given up waiting for a standby since the last statement was sent. */
   #isCommitUnconfirmed = false;
-  readonly #noteBroken = (): void => void (this.#isBroken = true);
+  /** What the server, or the network, said when it ended the connection. */
+  #brokenBy: Error | undefined;
+  readonly #noteBroken = (error: Error): void => {
+    this.#isBroken = true;
+    this.#brokenBy ??= error;
+  };
   readonly #noteNotice = ({ routine }: { routine?: string }): void => {
     // The only words of it that are in no language (PostgreSQL, src/backend/replication/syncrep.c).
     if (routine === 'SyncRepWaitForLSN') this.#isCommitUnconfirmed = true;
@@ -59,7 +64,8 @@ export class CheckedOutConnection {
       return await connection.query(...statement);
     } catch (error) {
       this.#noteFailure(error);
-      throw error;
+      // What `pg` says afterwards is only that the connection is over.
+      throw this.#brokenBy ?? error;
     } finally {
       this.#othersRunning--;
     }
@@ -126,7 +132,7 @@ export class CheckedOutConnection {
         return this.#send({ text, values }, isOutcomeUnknown);
       }
       this.#noteFailure(error);
-      throw toStoreError(error, this.storage, isOutcomeUnknown);
+      throw toStoreError(this.#brokenBy ?? error, this.storage, isOutcomeUnknown);
     }
     // The server has committed, and calls that a warning: with that standby in its place, it may be as if it had not.
     if (this.#isCommitUnconfirmed && isOutcomeUnknown) throw unconfirmed(this.storage);

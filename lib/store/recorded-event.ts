@@ -18,12 +18,22 @@ export interface EventRow {
   readonly recordedAt: number;
 }
 
+/** What counts as large, in characters of JSON. */
+const LARGE = 4_096;
+/** The size of large events: of the others it matters only how many they are. */
+const largeTexts = new WeakMap<RecordedEvent, number>();
+
+/** How much text an event has, in characters of JSON, if it is a large one; else 0. */
+export function largeTextOf(event: RecordedEvent): number {
+  return largeTexts.get(event) ?? 0;
+}
+
 const NO_METADATA: Readonly<Record<string, JsonValue>> = Object.freeze({});
 
 /** Makes the deeply frozen event that readers get, and may share. */
 export function recordedEvent(row: EventRow): RecordedEvent {
   const recordedAt = readOnlyDate(row.recordedAt);
-  return Object.freeze<RecordedEvent>({
+  const event = Object.freeze<RecordedEvent>({
     id: row.id,
     type: row.type,
     data: deepFreeze(JSON.parse(row.data) as JsonValue),
@@ -35,6 +45,9 @@ export function recordedEvent(row: EventRow): RecordedEvent {
     globalPosition: row.globalPosition,
     recordedAt,
   });
+  const size = row.data.length + row.metadata.length;
+  if (size > LARGE) largeTexts.set(event, size);
+  return event;
 }
 
 /** Freezes what JSON.parse made: no cycles, no accessors, no symbols. */

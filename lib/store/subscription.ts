@@ -62,6 +62,14 @@ export interface SubscriptionGap {
   readonly trimmedTo: number;
 }
 
+/** A time in which the storage fails. */
+export interface StorageOutage {
+  /** What it failed with the last time. */
+  readonly error: unknown;
+  /** How long it has failed, in milliseconds. */
+  readonly durationMs: number;
+}
+
 /** `catching-up`: there is history left to read. `live`: everything was read, waiting for more. `stopped`: for good. */
 export type SubscriptionState = 'catching-up' | 'live' | 'stopped';
 
@@ -88,6 +96,9 @@ export interface Subscription extends AsyncIterable<RecordedEvent>, AsyncDisposa
 
   /** The latest fork, if the log ever went back under this subscription. */
   readonly fork: SubscriptionFork | undefined;
+
+  /** That the storage fails, and the subscription waits for it; undefined when it answers. */
+  readonly outage: StorageOutage | undefined;
 
   /** How many positions lie between `position` and the end of the stream or of the log; 0 when all was handed out. */
   lag(): Promise<number>;

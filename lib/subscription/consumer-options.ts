@@ -22,6 +22,8 @@ export interface ConsumerOptions {
   readonly durable?: string;
   /** How many streams at a time, 1 to 10 000. The order within a stream is always kept. Default 1. */
   readonly concurrency?: number;
+  /** How many events are read at a time, 1 to 10 000; fewer when they are large. Default 512. */
+  readonly batchSize?: number;
   readonly retry?: RetryOptions;
   /** Default `dead-letter` for a durable handler, else `skip`. */
   readonly onFailure?: FailurePolicy;
@@ -51,6 +53,7 @@ export interface ConsumerOptions {
 export interface CheckedConsumerOptions {
   readonly durable: string | undefined;
   readonly concurrency: number;
+  readonly batchSize: number;
   readonly retry: Required<RetryOptions>;
   readonly onFailure: FailurePolicy;
   readonly timeoutMs: number;
@@ -63,6 +66,7 @@ export interface CheckedConsumerOptions {
 
 export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
   concurrency: 1,
+  batchSize: 512,
   timeoutMs: 30_000,
   checkpointEvery: 100,
   checkpointIntervalMs: 1_000,
@@ -75,6 +79,7 @@ export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
 export const CONSUMER_OPTION_NAMES = [
   'durable',
   'concurrency',
+  'batchSize',
   'retry',
   'onFailure',
   'timeoutMs',
@@ -117,6 +122,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
   }
   const {
     concurrency = DEFAULT_CONSUMER_OPTIONS.concurrency,
+    batchSize = DEFAULT_CONSUMER_OPTIONS.batchSize,
     timeoutMs = DEFAULT_CONSUMER_OPTIONS.timeoutMs,
     checkpointEvery = DEFAULT_CONSUMER_OPTIONS.checkpointEvery,
     checkpointIntervalMs = DEFAULT_CONSUMER_OPTIONS.checkpointIntervalMs,
@@ -125,6 +131,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     transaction = DEFAULT_CONSUMER_OPTIONS.transaction,
   } = options;
   checkCount(concurrency, 'concurrency', 10_000);
+  checkCount(batchSize, 'batchSize', 10_000);
   checkCount(checkpointEvery, 'checkpointEvery', 100_000);
   checkCount(partitions, 'partitions', MOST_PARTITIONS);
   checkDelay(timeoutMs, 'timeoutMs');
@@ -138,6 +145,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
   return {
     durable,
     concurrency,
+    batchSize,
     retry: checkRetryOptions(retry, 'retry', isDurable ? 5 : 1),
     onFailure,
     timeoutMs,

@@ -30,6 +30,8 @@ export interface ConsumerStatus {
   readonly failures: number;
   /** What the latest failure in this process was; undefined when there was none. */
   readonly lastError: unknown;
+  /** What its storage fails with, while it waits for it to answer again; else undefined. */
+  readonly outage?: unknown;
   /** Which process runs it: its host, its process id and a random part. Undefined when none does, or when it needs no lease. */
   readonly holder?: string;
   /**

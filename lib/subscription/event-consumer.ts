@@ -1,12 +1,12 @@
 import { inOwnContext } from '../store/async-context.js';
 import type { Checkpoint } from '../store/checkpoint.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { HandlerFailedError, HandlerStoppedError, LeaseLostError, StorageUnavailableError } from '../store/errors.js';
+import { EventStoreError, HandlerFailedError, HandlerStoppedError, LeaseLostError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import type { LogFields } from '../store/logger.js';
 import { checkTarget } from '../store/subscription-target.js';
-import type { Subscription, SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
+import type { StorageOutage, Subscription, SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { checkFit } from './checkpoint-fit.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { Consumer, ConsumerState, ConsumerStatus } from './consumer.js';
@@ -15,18 +15,18 @@ import type { DeadLetter, DeadLetterBox } from './dead-letter-box.js';
 import { EventAttempts, Interrupted, type EventHandler } from './event-attempts.js';
 import type { Tenure } from './lease-keeper.js';
 import { observedAttempt } from './observed-attempt.js';
+import { ASK_AGAIN_AFTER_MS, mayPass, Outage } from './outage.js';
 import { ParkedReleases } from './parked-releases.js';
 import { ParkedStreams } from './parked-streams.js';
 import type { Partition } from './partition.js';
 import { Progress } from './progress.js';
-import { type DoneEntry, transactedAttempt } from './transacted-attempt.js';
+import { type DoneEntry, isInDoubt, transactedAttempt } from './transacted-attempt.js';
+import { WaitingEvents } from './waiting-events.js';
 
 /** How far the log is read ahead for each place: enough to find events of other streams, and a bound for the memory. */
 const EVENTS_WAITING_PER_PLACE = 16;
 /** How many events may be dealt with beyond one that is not: the checkpoint lists them. */
 const MOST_EVENTS_AHEAD = 4_096;
-/** How long to wait when the storage was not available, or did not keep the count of an attempt. */
-const ASK_AGAIN_AFTER_MS = 1_000;
 
 /** What a consumer is made of. */
 export interface ConsumerParts {
@@ -43,12 +43,6 @@ export interface ConsumerParts {
   readonly tenure?: Tenure;
   /** Which of the streams are for this consumer; undefined when all are. */
   readonly partition?: Partition;
-}
-
-/** An event that was taken from the log and not dealt with yet. */
-interface Waiting {
-  readonly event: RecordedEvent;
-  readonly done: () => void;
 }
 
 /**
@@ -82,7 +76,8 @@ export class EventConsumer implements Consumer {
   readonly #releases: ParkedReleases;
   readonly #keeper: CheckpointKeeper | undefined;
   readonly #attemptCounts = new Map<number, number>();
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: WaitingEvents;
+  readonly #outage: Outage;
   /** The streams whose events are at work. */
   readonly #busy = new Set<string>();
   /** What was asked for from outside and runs: retries of dead letters, and releases of parked streams. */
@@ -98,6 +93,10 @@ export class EventConsumer implements Consumer {
   /** The latest call of `resume`, as long as nothing came after it. */
   #resumption: object | undefined;
   #hasEnded = false;
+  #isStoppedByPolicy = false;
+  #isStoppedByStorage = false;
+  /** Whether the last save of the checkpoint has failed. */
+  #isUnsaved = false;
   #loop: Promise<void> | undefined;
   #failures = 0;
   #lastError: unknown;
@@ -111,6 +110,11 @@ export class EventConsumer implements Consumer {
     this.#checkpointName = partition?.name ?? name;
     this.#streamId = checked.streamId;
     this.#attempts = new EventAttempts(name, store.name, options, store.clock, handle, () => this.#mayBegin);
+    this.#waiting = new WaitingEvents(EVENTS_WAITING_PER_PLACE * options.concurrency);
+    this.#outage = new Outage(
+      () => store.clock.now(),
+      (error) => this.#reportOutage(error),
+    );
     const types = typeof target === 'string' ? undefined : target.types;
     this.#parked = new ParkedStreams(
       async (streamId, after) => (await this.#patiently(() => store.read(streamId, after, 100, { types }))).events,
@@ -145,6 +149,16 @@ export class EventConsumer implements Consumer {
     return this.#progress.position;
   }
 
+  /** That its storage fails, and it waits for it; undefined when it answers. */
+  get outage(): StorageOutage | undefined {
+    return this.#outage.current ?? this.#subscription?.outage;
+  }
+
+  /** Whether it was stopped by its storage, by damage or another failure that will not pass, and not by its handler. */
+  get isStoppedByStorage(): boolean {
+    return this.#isStoppedByStorage;
+  }
+
   /** How many attempts have failed since the application started. */
   get failures(): number {
     return this.#failures;
@@ -163,7 +177,8 @@ export class EventConsumer implements Consumer {
 
   async status(): Promise<ConsumerStatus> {
     const { state, position, failures, lastError } = this;
-    return { state, position, lag: await this.lag(), failures, lastError };
+    const outage = this.outage?.error;
+    return { state, position, lag: await this.lag(), failures, lastError, outage };
   }
 
   open(): Promise<void> {
@@ -183,6 +198,11 @@ export class EventConsumer implements Consumer {
     await this.#keeper?.flush();
   }
 
+  /** Lets `open` fail, if it waits for its place in the log. */
+  interruptOpening(): void {
+    if (this.#state === 'starting') void this.#subscription?.close();
+  }
+
   start(): void {
     if (this.#state !== 'starting') return;
     this.#goOn();
@@ -190,6 +210,7 @@ export class EventConsumer implements Consumer {
 
   #goOn(): void {
     this.#state = 'running';
+    this.#isStoppedByPolicy = this.#isStoppedByStorage = false;
     this.#loop = this.#run();
     const { tenure, options } = this.#parts;
     this.#releases.start(tenure !== undefined && options.onFailure === 'park-stream');
@@ -248,6 +269,7 @@ export class EventConsumer implements Consumer {
   async stop(): Promise<void> {
     this.#hasEnded = true;
     this.#resumption = undefined;
+    this.interruptOpening();
     await this.#started?.catch(() => undefined);
     const { store } = this.#parts;
     let tellDeadline!: () => void;
@@ -282,6 +304,7 @@ export class EventConsumer implements Consumer {
   async abandon(reason: LeaseLostError): Promise<void> {
     this.#hasEnded = true;
     this.#resumption = undefined;
+    this.interruptOpening();
     this.#state = 'stopped';
     this.#isMarkedRunning = false;
     this.#keeper?.close();
@@ -339,6 +362,7 @@ export class EventConsumer implements Consumer {
       // The loop has asked for the next event, so every one before was taken.
       onCaughtUp: (position) => this.#passTo(position),
       onGap: ({ trimmedTo }) => this.#passTo(trimmedTo),
+      batchSize: this.#parts.options.batchSize,
     });
     this.#subscription = subscription;
     try {
@@ -387,7 +411,7 @@ export class EventConsumer implements Consumer {
           done();
           this.#keeper?.passed();
         } else {
-          this.#waiting.push({ event, done });
+          this.#waiting.add({ event, done });
         }
         this.#handOut();
         await this.#room();
@@ -400,11 +424,7 @@ export class EventConsumer implements Consumer {
   }
 
   async #room(): Promise<void> {
-    const mostWaiting = EVENTS_WAITING_PER_PLACE * this.#parts.options.concurrency;
-    while (
-      this.#state === 'running' &&
-      (this.#waiting.length >= mostWaiting || this.#progress.window >= MOST_EVENTS_AHEAD)
-    ) {
+    while (this.#state === 'running' && (this.#waiting.isFull || this.#progress.window >= MOST_EVENTS_AHEAD)) {
       await this.#change();
     }
   }
@@ -417,9 +437,9 @@ export class EventConsumer implements Consumer {
         void this.#keeper.room().then(() => this.#handOut());
         return;
       }
-      const index = this.#waiting.findIndex(({ event }) => !this.#busy.has(event.streamId));
-      if (index < 0) return;
-      const [{ event, done }] = this.#waiting.splice(index, 1);
+      const waiting = this.#waiting.take(({ streamId }) => !this.#busy.has(streamId));
+      if (!waiting) return;
+      const { event, done } = waiting;
       if (this.#parked.passesOver(event)) {
         done();
         this.#keeper?.changed();
@@ -446,7 +466,7 @@ export class EventConsumer implements Consumer {
       if (!(error instanceof Interrupted))
         this.#halt(`it could not deal with event ${event.id}`, error, this.#fieldsOf(event));
       // Its tenure is over, which nobody has said yet.
-      else if (this.#state === 'running') this.#waiting.unshift({ event, done });
+      else if (this.#state === 'running') this.#waiting.putBack({ event, done });
     } finally {
       this.#busy.delete(event.streamId);
       this.#tellChange();
@@ -527,6 +547,8 @@ export class EventConsumer implements Consumer {
         if (entry && (isInDoubt(error) || error instanceof LeaseLostError)) throw new Interrupted();
         // Asking again could do it twice.
         if (isInDoubt(error)) return { error };
+        // What the engine makes of a transaction that it has begun may be the handler's doing.
+        if (mayPass(error) && !(error instanceof EventStoreError)) return { error };
         throw error;
       }
     });
@@ -586,11 +608,12 @@ export class EventConsumer implements Consumer {
         await this.#keeper.flush();
         // After a crash any of these may be the event that ends the process: the count has to be there the next time.
         if (this.#suspects > 0) await this.#parts.store.flush();
+        this.#outage.answered();
         return;
       } catch (error) {
         this.#setCount(position, count - 1);
         if (error instanceof LeaseLostError) throw new Interrupted();
-        this.#reportUnsaved('could not count an attempt, and tries again', error);
+        this.#outage.failed(error);
       }
       await this.#attempts.pause(ASK_AGAIN_AFTER_MS);
     }
@@ -614,7 +637,10 @@ export class EventConsumer implements Consumer {
       await this.#patiently(() => deadLetters.add(letter));
     }
     store.metricsCollector.onHandlerGaveUp?.({ store: store.name, handler: name, policy });
-    if (policy === 'stop') throw failure;
+    if (policy === 'stop') {
+      this.#isStoppedByPolicy = true;
+      throw failure;
+    }
     if (policy === 'skip') {
       this.#report(`${what}; it goes on with the next`, failure, fields);
       return false;
@@ -623,23 +649,16 @@ export class EventConsumer implements Consumer {
     return isParked;
   }
 
-  /** Asks again while the storage is not available. @throws {Interrupted} when the consumer was stopped meanwhile */
+  /** Asks again while the storage fails. @throws {Interrupted} when the consumer was stopped meanwhile */
   async #patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!(error instanceof StorageUnavailableError)) throw error;
-        this.#report('waits for its storage', error);
-      }
-      await this.#attempts.pause(ASK_AGAIN_AFTER_MS);
-    }
+    return this.#outage.outlast(ask, (ms) => this.#attempts.pause(ms));
   }
 
   #halt(why: string, error: unknown, fields?: LogFields): void {
     this.#lastError = error;
     if (this.#state !== 'running') return;
     this.#state = 'stopped';
+    this.#isStoppedByStorage = !this.#isStoppedByPolicy;
     this.#report(`has stopped: ${why}`, error, fields);
     void this.#quiet();
   }
@@ -650,7 +669,7 @@ export class EventConsumer implements Consumer {
     const released = this.#releases.stop();
     await this.#subscription?.close();
     await released;
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     this.#tellChange();
     await this.#loop;
     while (this.#busy.size > 0) await this.#change();
@@ -663,11 +682,14 @@ export class EventConsumer implements Consumer {
     const name = this.#checkpointName;
     return new CheckpointKeeper(
       () => this.#checkpoint(),
-      (checkpoint) => (tenure ? this.#saveUnder(tenure, checkpoint) : store.saveCheckpoint(name, checkpoint)),
+      async (checkpoint) => {
+        await (tenure ? this.#saveUnder(tenure, checkpoint) : store.saveCheckpoint(name, checkpoint));
+        this.#isUnsaved = false;
+      },
       options.checkpointEvery,
       options.checkpointIntervalMs,
       store.clock,
-      (error) => this.#reportUnsaved('could not save its checkpoint, and tries again', error),
+      (error) => this.#noteUnsaved(error),
     );
   }
 
@@ -724,6 +746,18 @@ export class EventConsumer implements Consumer {
     store.metricsCollector.onHandlerFailure?.({ store: store.name, handler: name });
   }
 
+  #reportOutage(error: unknown): void {
+    const { store } = this.#parts;
+    store.metricsCollector.onBackgroundFailure?.({ store: store.name, operation: 'subscription' });
+    store.logger.warn(`${this.#checkpointName} waits for its storage, and tries again: ${messageOf(error)}`);
+  }
+
+  /** Says it once, until a checkpoint is saved again. */
+  #noteUnsaved(error: unknown): void {
+    if (!this.#isUnsaved) this.#reportUnsaved('could not save its checkpoint, and tries again', error);
+    this.#isUnsaved = true;
+  }
+
   #reportUnsaved(what: string, error: unknown): void {
     const { store } = this.#parts;
     store.metricsCollector.onBackgroundFailure?.({ store: store.name, operation: 'checkpoint' });
@@ -762,8 +796,4 @@ export class EventConsumer implements Consumer {
   #tellChange(): void {
     for (const tell of this.#waitingForChange.splice(0)) tell();
   }
-}
-
-function isInDoubt(error: unknown): boolean {
-  return error instanceof StorageUnavailableError && error.isOutcomeUnknown;
 }

@@ -17,11 +17,13 @@ const LOOK_EVERY_MS = 200;
  *
  * - `standby`: another process has the lease, or nobody yet. As a candidate it asks for the lease. Left with the lease.
  * - with the lease: an `EventConsumer` begins at the checkpoint, and this is in the state of that one, also when it is
- *   paused or has stopped after a failure: nobody else is to go on in its place. Left when the lease is lost: the consumer
+ *   paused or has stopped after a failure of the handler: nobody else is to go on in its place. When its storage fails for twice
+ *   as long as a lease lasts, or is damaged, it gives the lease back: another process may be better off. Left when the lease is lost: the consumer
  *   is abandoned. Left by `withdraw`: the consumer ends in order, and the lease is given back. Once the consumer is at
  *   rest, this stands by again.
  * - `paused` without the lease: on request; it does not ask for the lease.
- * - `stopped`: it has ended, after it has given the lease back.
+ * - `stopped` without the lease: it has ended, after it has given the lease back; or its storage is damaged, until it is
+ *   resumed.
  */
 export class LeasedConsumer implements Consumer {
   /** Names the lease and the checkpoint. */
@@ -41,6 +43,11 @@ export class LeasedConsumer implements Consumer {
   #moving: Promise<void> = Promise.resolve();
   #isAbandoning = false;
   #withdrawing: Promise<void> | undefined;
+  /** What the storage failed with here, so that the lease was given back; until this process runs the handler again. */
+  #failure: { readonly error: unknown; readonly isForGood: boolean } | undefined;
+  /** Whether others are to have the first chance at the lease. */
+  #isStandingBack = false;
+  #cancelWatch: (() => void) | undefined;
   #opened: Promise<void> | undefined;
   #hasOpened = false;
   #hasStarted = false;
@@ -74,7 +81,7 @@ export class LeasedConsumer implements Consumer {
 
   get state(): ConsumerState {
     if (this.#atWork) return this.#atWork.state;
-    if (this.#hasEnded) return 'stopped';
+    if (this.#hasEnded || this.#failure?.isForGood) return 'stopped';
     if (this.#isPaused) return 'paused';
     return this.#hasOpened ? 'standby' : 'starting';
   }
@@ -87,6 +94,11 @@ export class LeasedConsumer implements Consumer {
   /** Undefined while another process runs the handler. */
   get position(): number | undefined {
     return this.#tenant?.position;
+  }
+
+  /** That the storage fails here. */
+  get outage(): { readonly error: unknown } | undefined {
+    return this.#tenant?.outage ?? this.#failure;
   }
 
   get failures(): number {
@@ -104,8 +116,9 @@ export class LeasedConsumer implements Consumer {
       this.#parts.store.listLeases(this.name),
     ]);
     const { state, failures, lastError } = this;
+    const outage = this.outage?.error;
     const holder = leases.find(({ name }) => name === this.name)?.holder;
-    return { state, position, lag, failures, lastError, holder };
+    return { state, position, lag, failures, lastError, outage, holder };
   }
 
   /** Resolves when it has the lease and its place in the log, or when another process has the lease. */
@@ -165,6 +178,8 @@ export class LeasedConsumer implements Consumer {
   async resume(): Promise<void> {
     if (this.#hasEnded) return;
     this.#isPaused = false;
+    this.#failure = undefined;
+    this.#isStandingBack = false;
     this.#tellChange();
     if (this.#tenant) await this.#tenant.resume();
     else this.#compete();
@@ -195,6 +210,8 @@ export class LeasedConsumer implements Consumer {
   /** Gives the lease back when the attempts that run have ended, so that another process takes over. */
   async stop(): Promise<void> {
     this.#hasEnded = true;
+    this.#cancelWatch?.();
+    this.#tenant?.interruptOpening();
     this.#keeper.rest();
     this.#tellChange();
     await this.#opened?.catch(() => undefined);
@@ -219,6 +236,7 @@ export class LeasedConsumer implements Consumer {
   }
 
   get #mayCompete(): boolean {
+    if (this.#failure?.isForGood || this.#isStandingBack) return false;
     return this.#isCandidate && !this.#isPaused && !this.#hasEnded && !this.#withdrawing && !this.#isAbandoning;
   }
 
@@ -229,6 +247,7 @@ export class LeasedConsumer implements Consumer {
   async #moveIn(tenure: Tenure): Promise<void> {
     this.#count('gained');
     const tenant = (this.#tenant = new EventConsumer({ ...this.#parts, tenure }));
+    this.#watchStorage(tenant);
     this.#tellChange();
     try {
       await tenant.open();
@@ -238,6 +257,7 @@ export class LeasedConsumer implements Consumer {
     }
     if (this.#tenant !== tenant) return;
     this.#hasMovedIn = true;
+    this.#failure = undefined;
     if (this.#isPaused) await tenant.pause().catch((error: unknown) => this.#reportUnsaved(error));
     if (this.#hasStarted) tenant.start();
   }
@@ -251,8 +271,36 @@ export class LeasedConsumer implements Consumer {
     this.#count('released');
     if (!this.#hasOpened) throw error;
     this.#lastError = error;
-    this.#report('could not begin where it was, and tries again', error);
+    if (!this.#failure) this.#report('could not begin where it was, and tries again', error);
+    this.#failure = { error, isForGood: false };
     await this.#changeWithin(this.#parts.options.leaseDurationMs / 3);
+    this.#compete();
+  }
+
+  /** Looks now and then whether the storage lets the tenant do anything: another process may be better off. */
+  #watchStorage(tenant: EventConsumer): void {
+    const { store, options } = this.#parts;
+    const look = (): void => {
+      const { outage } = tenant;
+      if (tenant.isStoppedByStorage) void this.#standBack(tenant, tenant.lastError, true);
+      else if (outage && outage.durationMs >= 2 * options.leaseDurationMs)
+        void this.#standBack(tenant, outage.error, false);
+      else this.#cancelWatch = store.clock.setTimer(look, options.leaseDurationMs / 3, { background: true });
+    };
+    this.#cancelWatch = store.clock.setTimer(look, options.leaseDurationMs / 3, { background: true });
+  }
+
+  /** Gives the lease back, because the storage does not let this process go on. Damage is for somebody to look at. */
+  async #standBack(tenant: EventConsumer, error: unknown, isForGood: boolean): Promise<void> {
+    if (this.#tenant !== tenant || this.#hasEnded || this.#withdrawing || tenant.state === 'paused') return;
+    this.#report(isForGood ? 'gives its lease back' : 'gives its lease back, and asks for it again later', error);
+    this.#failure = { error, isForGood };
+    this.#isStandingBack = true;
+    tenant.interruptOpening();
+    this.#withdrawing = this.#moveAway();
+    await this.#withdrawing;
+    if (!isForGood) await this.#changeWithin(this.#parts.options.leaseDurationMs);
+    this.#isStandingBack = false;
     this.#compete();
   }
 
@@ -292,6 +340,7 @@ export class LeasedConsumer implements Consumer {
   }
 
   #forget(tenant: EventConsumer): void {
+    this.#cancelWatch?.();
     this.#tenant = undefined;
     this.#hasMovedIn = false;
     this.#failures += tenant.failures;

@@ -9,6 +9,7 @@ import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
 import { goesOnFrom, type Place } from '../store/place.js';
 import type {
   CheckedTarget,
+  StorageOutage,
   SubscribeOptions,
   Subscription,
   SubscriptionFork,
@@ -33,7 +34,7 @@ export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
  * - `live`: the last read came to the end, and everything before it was handed out. The loop sleeps until a wake-up, which
  *   is a hint: it reads on from its place and finds out. Left for `catching-up` by a read that leaves events behind it.
  * - `stopped`: closed, aborted, or ended with its store or by a failing read. Nothing leaves it. A storage that is not
- *   available fails no read: the loop waits where it is, and reads again.
+ *   available, or fails for a while, ends nothing: the loop waits where it is, and reads again. Damage does.
  *
  * Where the log may be put back to an earlier state under it, each page is compared with the place it is read from. When it
  * does not go on from there, the loop goes back to the newest place that it has come by and that is as it was.
@@ -126,6 +127,10 @@ export class LogSubscription implements Subscription {
     return this.#fork;
   }
 
+  get outage(): StorageOutage | undefined {
+    return this.#patience.outage.current;
+  }
+
   async lag(): Promise<number> {
     if (this.#readTo === undefined) this.#beginAt(await this.#begin);
     const { head } = await this.#reader.page(Infinity, 0);
@@ -176,7 +181,7 @@ export class LogSubscription implements Subscription {
     this.#state = 'stopped';
     this.#endError = this.#errorFor(reason, cause);
     this.#stopListening();
-    this.#patience.end();
+    this.#patience.end(this.#endError);
     this.options.signal?.removeEventListener('abort', this.#abort);
     this.#feed.end();
     this.#wake();
@@ -283,14 +288,12 @@ export class LogSubscription implements Subscription {
   /** Reads the next page. No events when there is nothing new, or nothing of it is for this subscription. */
   #readOn(): MaybePromise<readonly RecordedEvent[]> {
     this.#hasNews = false;
-    const page = this.#nextPage();
+    const page = this.#patience.ask(() => this.#nextPage());
     if (!isPromise(page)) {
       const events = this.#accept(page);
       return isPromise(events) ? this.#awaitReading(events) : events;
     }
-    return this.#awaitReading(
-      this.#patience.await(page, () => this.#nextPage()).then((answer) => this.#accept(answer)),
-    );
+    return this.#awaitReading(page.then((answer) => this.#accept(answer)));
   }
 
   #nextPage(): MaybePromise<Page> {
@@ -407,7 +410,7 @@ export class LogSubscription implements Subscription {
   /** What is at a place now. */
   async #look({ position }: Place): Promise<Page> {
     const ask = async (): Promise<Page> => this.#reader.page(position, 0, true);
-    return this.#patience.await(ask(), ask);
+    return this.#patience.ask(ask);
   }
 
   /** As it is after something was awaited. */
@@ -436,15 +439,10 @@ export class LogSubscription implements Subscription {
   /** The place to begin after. Events that were removed before the subscription was made are no gap. */
   #findStart(after: Place | typeof START | typeof END): MaybePromise<Place> {
     if (typeof after === 'object' && after.position > 0) return after;
-    try {
-      const page = this.#reader.page(0, 0);
-      if (!isPromise(page)) return after === END ? this.#withId(page.head) : { position: page.trimmedTo };
-      const answer = this.#patience.await(page, () => this.#reader.page(0, 0));
-      if (after === END) return this.#findEnd(answer).then((position) => this.#withId(position));
-      return answer.then(({ trimmedTo }) => ({ position: trimmedTo }));
-    } catch (error) {
-      return failLater(error);
-    }
+    const page = this.#patience.ask(() => this.#reader.page(0, 0));
+    if (!isPromise(page)) return after === END ? this.#withId(page.head) : { position: page.trimmedTo };
+    if (after === END) return this.#findEnd(page).then((position) => this.#withId(position));
+    return page.then(({ trimmedTo }) => ({ position: trimmedTo }));
   }
 
   /** The end at the time of the call: what is appended before the answer comes lies behind it. */
@@ -477,9 +475,4 @@ export class LogSubscription implements Subscription {
     if (cause instanceof EventStoreError) return cause;
     return new SubscriptionEndedError(this.#reader.describe(), cause ?? this.options.signal?.reason);
   }
-}
-
-/** The reader gets an error that is thrown at once as it gets the failure of a promise. */
-async function failLater(error: unknown): Promise<never> {
-  throw error;
 }

@@ -107,10 +107,10 @@ export class ParkedReleases {
 
   /** Says so when retention has removed events that were passed over. */
   async #noteExpiredBehind(streamId: string): Promise<void> {
-    const { name, store, parked } = this.consumer;
+    const { name, store, parked, patiently } = this.consumer;
     const stream = parked.list().find((candidate) => candidate.streamId === streamId);
     if (!stream || stream.skippedTo === stream.handledTo) return;
-    const { firstPosition } = await store.getStreamInfo(streamId);
+    const { firstPosition } = await patiently(() => store.getStreamInfo(streamId));
     if (firstPosition <= stream.handledTo + 1) return;
     const [from, to] = [stream.handledTo + 1, Math.min(stream.skippedTo, firstPosition - 1)];
     store.logger.warn(

@@ -110,6 +110,7 @@ export class PartitionedConsumer implements Consumer {
       position: Math.min(...told.map(({ position }) => position)),
       lag: Math.max(...told.map(({ lag }) => lag)),
       failures: this.#consumers.reduce((sum, { failures }) => sum + failures, 0),
+      outage: this.#consumers.find(({ outage }) => outage)?.outage?.error,
       lastError: this.#consumers.find(({ lastError }) => lastError !== undefined)?.lastError,
       partitions,
     };

@@ -41,13 +41,14 @@ export function problemsOf(
 }
 
 function problemOf(
-  { state, lag }: StreamSubscriptionStatus,
+  { state, lag, outage }: StreamSubscriptionStatus,
   stuckSince: number | undefined,
   now: number,
   { maxLag, stuckAfterMs }: CheckedHealthOptions,
 ): string | undefined {
   if (state === 'stopped') return 'has stopped after a failure';
   if (state === 'paused') return 'is paused';
+  if (outage !== undefined) return 'waits for its storage, which fails';
   // Another instance runs it, and says how it is doing.
   if (state === 'standby') return undefined;
   if (stuckSince !== undefined && now - stuckSince >= stuckAfterMs)

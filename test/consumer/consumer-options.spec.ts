@@ -17,6 +17,7 @@ describe('the options of a handler', () => {
     expect(checkConsumerOptions({})).toEqual({
       durable: undefined,
       concurrency: 1,
+      batchSize: 512,
       retry: { attempts: 1, initialDelayMs: 100, maxDelayMs: 30_000, factor: 2 },
       onFailure: 'skip',
       timeoutMs: 30_000,

@@ -6,6 +6,7 @@ import {
   memoryEngine,
   OnStreamEvent,
   type RecordedEvent,
+  StorageCorruptedError,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
 import { aroundEngine } from '../support/around-engine.js';
@@ -148,7 +149,7 @@ describe('a handler that fails', () => {
   });
 });
 
-it('a handler whose subscription cannot be read is reported once, and the application goes on and ends', async () => {
+it('a handler whose storage is damaged has stopped, is reported once, and the application goes on and ends', async () => {
   @Injectable()
   class Handler {
     @OnStreamEvent('orders')
@@ -156,7 +157,7 @@ it('a handler whose subscription cannot be read is reported once, and the applic
   }
   let isBroken = false;
   const engine = aroundEngine((verb, ask) => {
-    if (isBroken && verb === 'readStream') throw new Error('disk on fire');
+    if (isBroken && verb === 'readStream') throw new StorageCorruptedError('log', 'disk on fire');
     return ask();
   }, memoryEngine());
   const logger = new RecordingNestLogger();
@@ -170,7 +171,37 @@ it('a handler whose subscription cannot be read is reported once, and the applic
   expect(logger.errors).toHaveLength(1);
   expect(logger.errors[0].message).toContain('disk on fire');
   expect(await app.get(StreamSubscriptions).list()).toMatchObject([
-    { name: 'Handler.on', state: 'stopped', lastError: { message: 'disk on fire' } },
+    { name: 'Handler.on', state: 'stopped', lastError: { reason: 'disk on fire' } },
   ]);
+  await app.close();
+});
+
+it('a handler whose storage fails for a while waits, says so once, and goes on', async () => {
+  @Injectable()
+  class Handler {
+    readonly seen: unknown[] = [];
+
+    @OnStreamEvent('orders')
+    on({ data }: RecordedEvent): void {
+      this.seen.push(data);
+    }
+  }
+  let isBroken = false;
+  const engine = aroundEngine((verb, ask) => {
+    if (isBroken && verb === 'readStream') throw new Error('permission denied for table events');
+    return ask();
+  }, memoryEngine());
+  const logger = new RecordingNestLogger();
+  const app = await startApp({ imports: [EventStoreModule.forRoot({ engine })], providers: [Handler] }, logger);
+
+  isBroken = true;
+  await app.get(EventStore).append('orders', numbered(1, 3));
+  await until(() => logger.warnings.some((text) => text.includes('permission denied')), 'the warning');
+  isBroken = false;
+  await app.get(StreamSubscriptions).whenSettled();
+
+  expect(app.get(Handler).seen).toEqual([1, 2, 3]);
+  expect(logger.warnings.filter((text) => text.includes('permission denied'))).toHaveLength(1);
+  expect(logger.errors).toEqual([]);
   await app.close();
 });
