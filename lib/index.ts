@@ -36,9 +36,18 @@ export {
   type EventStoreOptions,
   type RetentionOptions,
 } from './store/event-store-options.js';
-export { EventStore, type AppendOptions, type AppendResult } from './store/event-store.js';
+export { EventStore, type AppendOptions, type AppendResult, type CheckLogOptions } from './store/event-store.js';
 export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/event.js';
 export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/expected-revision.js';
+export {
+  checkPart,
+  type CheckedLog,
+  type LogCheck,
+  type LogCheckPage,
+  type LogCheckState,
+  type LogProblem,
+  type PlaceInStream,
+} from './store/log-check.js';
 export type { StoreLogger } from './store/logger.js';
 export type { MaybePromise } from './store/maybe-promise.js';
 export type { AppendCall, HandlerCall, Instrumentation } from './store/instrumentation.js';

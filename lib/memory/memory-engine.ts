@@ -6,6 +6,7 @@ import {
   ValidationError,
   WrongExpectedRevisionError,
 } from '../store/errors.js';
+import { checkPart, type LogCheckPage, type LogCheckState, type PlaceInStream } from '../store/log-check.js';
 import type { CompiledFilter, Pattern } from '../store/event-filter.js';
 import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
@@ -414,6 +415,37 @@ class MemoryEngine implements StorageEngine {
       return turn === end;
     });
     return { events, next: reachedEnd ? undefined : last };
+  }
+
+  verify(state: LogCheckState | undefined): Promise<LogCheckPage> {
+    return checkPart(
+      {
+        head: () => this.#log.head,
+        globalPositions: (after, upTo, most) => {
+          const { trimmedTo } = this.#log;
+          const first = Math.max(after, trimmedTo) + 1;
+          const length = Math.max(0, Math.min(most, upTo - first + 1));
+          return { trimmedTo, found: Array.from({ length }, (_, index) => first + index) };
+        },
+        places: (after, upTo, most) => this.#places(after, upTo, most),
+      },
+      state,
+    );
+  }
+
+  #places(after: PlaceInStream | undefined, upTo: number, most: number): PlaceInStream[] {
+    const places: PlaceInStream[] = [];
+    for (let number = Number(after?.stream ?? 0); number < this.#streams.length; number++) {
+      const { streamId, firstPosition, revision } = this.#streams[number];
+      const begin = after?.stream === number ? Math.max(after.position + 1, firstPosition) : firstPosition;
+      for (let position = begin; position <= revision; position++) {
+        if (places.length === most) return places;
+        const globalPosition = this.#streams[number].globalPositionOf(position);
+        if (globalPosition > upTo) break;
+        places.push({ stream: number, streamId, position, globalPosition, trimmedTo: firstPosition - 1 });
+      }
+    }
+    return places;
   }
 
   listStreams({ streamId, prefix, after, limit, recordedSince }: ListStreamsRequest): StreamInfo[] {

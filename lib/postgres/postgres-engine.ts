@@ -3,6 +3,7 @@ import type { Checkpoint } from '../store/checkpoint.js';
 import { ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
 import { MOST_BYTES_A_PAGE } from '../store/page-bytes.js';
 import { isSameEvent } from '../store/same-event.js';
+import { checkPart, type LogCheckPage, type LogCheckState } from '../store/log-check.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -48,6 +49,7 @@ import { readTimeRange } from './queries/read-time-range.js';
 import { checkRowSecurity, checkServer } from './queries/server-settings.js';
 import { trim } from './queries/trim.js';
 import { usage } from './queries/usage.js';
+import { globalPositions, headOfLog, placesInStreams } from './queries/verify.js';
 
 /**
  * Keeps events in PostgreSQL, for any number of instances of an application. What was acknowledged survives whatever the
@@ -218,6 +220,18 @@ class PostgresEngine implements StorageEngine {
         saveCheckpoint: (name, checkpoint, lease, conditions) =>
           connection.run(saveCheckpoint(this.#schema, name, checkpoint, lease, conditions)),
       }),
+    );
+  }
+
+  verify(state: LogCheckState | undefined): Promise<LogCheckPage> {
+    const schema = this.#schema;
+    return checkPart(
+      {
+        head: () => this.#run(headOfLog(schema)),
+        globalPositions: (after, upTo, most) => this.#run(globalPositions(schema, after, upTo, most)),
+        places: (after, upTo, most) => this.#run(placesInStreams(schema, after, upTo, most)),
+      },
+      state,
     );
   }
 

@@ -36,6 +36,8 @@ import { listCheckpoints, loadCheckpoint, removeCheckpoint } from './queries/che
 import { firstKept, keptStreams } from './first-kept.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
+import { globalPositions, placesInStreams } from './queries/verify.js';
+import { checkPart, type LogCheckPage, type LogCheckState } from '../store/log-check.js';
 import { loadLog } from './queries/log.js';
 import { databaseBytes } from './queries/sizes.js';
 import { logPages, streamPages, timePages, type ReadTransaction } from './page-readings.js';
@@ -188,6 +190,21 @@ class SqliteEngine implements StorageEngine {
   listLeases(prefix: string): MaybePromise<Lease[]> {
     const { context } = this.#open;
     return this.#read((client) => listLeases(client, prefix, context.clock.now()));
+  }
+
+  verify(state: LogCheckState | undefined): Promise<LogCheckPage> {
+    return checkPart(
+      {
+        head: () => this.#read((client) => loadLog(client).head),
+        globalPositions: (after, upTo, most) =>
+          this.#read((client) => ({
+            trimmedTo: loadLog(client).trimmedTo,
+            found: globalPositions(client, after, upTo, most),
+          })),
+        places: (after, upTo, most) => this.#read((client) => placesInStreams(client, after, upTo, most)),
+      },
+      state,
+    );
   }
 
   usage({ recordedSince }: Retained): MaybePromise<EngineUsage> {

@@ -15,6 +15,7 @@ import {
   type LogForkedError,
   OperationAbortedError,
   StreamNotFoundError,
+  UnsupportedOperationError,
   ValidationError,
 } from './errors.js';
 import { compileTypes, toFilter } from './event-filter.js';
@@ -28,6 +29,7 @@ import type { SeenAtPlace } from './place.js';
 import { checkPosition, toLimit } from './positions.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
+import type { LogCheck, LogCheckPage, LogCheckState, LogProblem } from './log-check.js';
 import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { StoreLogger } from './logger.js';
 import {
@@ -90,6 +92,13 @@ export interface AppendOptions {
   /** The revision the stream must be at: a number, `ANY` (the default), `NO_STREAM` or `STREAM_EXISTS`. */
   readonly expectedRevision?: ExpectedRevision;
   /** Checked before anything is kept. An append that has reached the engine is not undone. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CheckLogOptions {
+  /** After how many problems to give up; 0 for never. Default 100. */
+  readonly limit?: number;
+  /** Ends the check early. */
   readonly signal?: AbortSignal;
 }
 
@@ -727,6 +736,35 @@ export class EventStore {
    */
   async snapshot(): Promise<StoreSnapshot> {
     return this.#snapshots.take();
+  }
+
+  /**
+   * Looks at everything that is kept for what cannot be: positions that are missing, streams that are not listed, events that
+   * are out of order. It reads no event, takes as long as counting them all, and disturbs nobody.
+   *
+   * @throws {UnsupportedOperationError} when the engine cannot do it
+   * @throws {ValidationError | OperationAbortedError | StoreClosedError}
+   */
+  async checkLog(options: CheckLogOptions = {}): Promise<LogCheck> {
+    checkMembers(options, 'options', ['limit', 'signal']);
+    const limit = toLimit(options.limit ?? 100);
+    const problems: LogProblem[] = [];
+    let state: LogCheckState | undefined;
+    do {
+      if (options.signal?.aborted) throw new OperationAbortedError('checkLog', options.signal.reason);
+      const { problems: found, next } = await this.#gate.call(() => this.#verify(state));
+      problems.push(...found);
+      if (problems.length >= limit && (next || problems.length > limit)) {
+        return { problems: problems.slice(0, limit), isComplete: false };
+      }
+      state = next;
+    } while (state);
+    return { problems, isComplete: true };
+  }
+
+  #verify(state: LogCheckState | undefined): MaybePromise<LogCheckPage> {
+    if (this.#engine.verify) return this.#engine.verify(state);
+    throw new UnsupportedOperationError('checkLog', `the engine "${this.#engine.name}" cannot do it.`);
   }
 
   /** What the store did since it was opened, and what it holds now. @throws {StoreClosedError} */

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import type { CompiledFilter, Pattern } from './event-filter.js';
 import type { RecordedEvent } from './event.js';
 import type { ExpectedRevision } from './expected-revision.js';
+import type { LogCheckPage, LogCheckState } from './log-check.js';
 import type { StoreLogger } from './logger.js';
 import type { MaybePromise } from './maybe-promise.js';
 import type { PlaceInLog } from './place.js';
@@ -152,6 +153,13 @@ export interface StorageEngine {
    * @returns undefined when nothing changed since the last one and the request does not want another
    */
   snapshot?(request: SnapshotRequest): MaybePromise<StoreSnapshot | undefined>;
+
+  /**
+   * Looks at a part of the log for what cannot be, without reading the events: `checkPart` does it over what an engine finds.
+   *
+   * @param state what the part before has answered; undefined for the first one
+   */
+  verify?(state: LogCheckState | undefined): MaybePromise<LogCheckPage>;
 
   /** Makes what was kept survive a crash of the process. For engines with which it does not do so anyway, and that can. */
   flush?(): MaybePromise<void>;

@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<EngineVerb, true>> = {
   transact: true,
   usage: true,
   snapshot: true,
+  verify: true,
   flush: true,
 };
 

@@ -47,6 +47,11 @@ function smoke({ nest, testing, express, fastify, emitter, terminus, jest, jestF
   packages.push(...SAME_AS_OURS.map((name) => `${name}@${devDependencies[name]}`));
   if (!check(`Nest ${nest}: npm install`, npm(home, ['install', ...packages]))) return;
 
+  check(`Nest ${nest}: the command answers`, npm(home, ['exec', '--', 'nestjs-stream-store', '--help']));
+  const verify = npm(home, ['exec', '--', 'nestjs-stream-store', 'verify', '--postgres', 'postgres://localhost/none']);
+  const isTold = verify.status === 2 && verify.stderr.includes('npm install pg');
+  check(`Nest ${nest}: the command says which driver is missing`, { ...verify, status: isTold ? 0 : 1 });
+
   const runProgram = (program, ...sources) => {
     for (const type of ['module', 'commonjs']) {
       const name = `Nest ${nest}, ${type}`;

@@ -34,6 +34,7 @@ const VERBS: Readonly<Record<Exclude<EngineVerb, LeaseVerb>, true>> = {
   listCheckpoints: true,
   removeCheckpoint: true,
   usage: true,
+  verify: true,
 };
 
 /** Stands between the store and its engine: `ask` passes the call on. */

@@ -1,5 +1,6 @@
 import { appending, batches } from './areas/appending.js';
 import { checkpoints } from './areas/checkpoints.js';
+import { checking } from './areas/checking.js';
 import { closing } from './areas/closing.js';
 import { emptyLog } from './areas/empty-log.js';
 import { expectedRevisions, retries } from './areas/expected-revisions.js';
@@ -37,6 +38,7 @@ export const AREAS: readonly ConformanceArea[] = [
   trimming,
   listingStreams,
   usage,
+  checking,
   names,
   payloads,
   places,
