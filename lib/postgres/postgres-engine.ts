@@ -43,6 +43,7 @@ import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
 import { listStreams } from './queries/list-streams.js';
 import { type Stretch, stretchOfPage } from './queries/page.js';
+import { proveLock } from './queries/log-lock.js';
 import { readAll } from './queries/read-all.js';
 import { readStream } from './queries/read-stream.js';
 import { readTimeRange } from './queries/read-time-range.js';
@@ -94,6 +95,7 @@ class PostgresEngine implements StorageEngine {
       const client = await openClient(this.options, `PostgreSQL of store "${context.storeName}"`);
       this.#client = client;
       await checkServer(client, context);
+      await proveLock(client);
       await migrate(client, this.#schema);
       await checkRowSecurity(client, this.#schema);
       const { clock, maxEventsPerStream, maxStreams } = context;

@@ -118,6 +118,30 @@ describe('a role or a pool is refused with', () => {
   });
 });
 
+describe('a server or a pooler is refused', () => {
+  /** Says that it has locked, as some servers do that have no such lock. */
+  const lockless = (inner: pg.Pool): PostgresPool => {
+    const connect = async () => {
+      const client = await inner.connect();
+      const query = (config: pg.QueryConfig): Promise<unknown> =>
+        config.text.includes('pg_try_advisory_xact_lock')
+          ? Promise.resolve({ command: 'SELECT', rows: [['t']] })
+          : client.query(config);
+      return Object.create(client, { query: { value: query } }) as pg.PoolClient;
+    };
+    return Object.create(inner, { connect: { value: connect } }) as PostgresPool;
+  };
+
+  it('that gives a lock to two at once', async () => {
+    await withPool({}, async (inner) => {
+      const error = await rejectionOf(openStore({ pool: lockless(inner) }));
+
+      expect(error).toBeInstanceOf(ValidationError);
+      expect((error as Error).message).toContain('advisory lock');
+    });
+  });
+});
+
 describe('does no harm:', () => {
   for (const settings of [
     'standard_conforming_strings=off',

@@ -84,7 +84,7 @@ async function notOurs(): Promise<never> {
   throw new Error('the server of PG_URL is not to be restarted');
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  createEvent,
+  EventStore,
+  EventStoreModule,
+  openEventStore,
+  OnStreamEvent,
+  type RecordedEvent,
+  START,
+  StorageUnavailableError,
+  type StreamEventContext,
+} from 'nestjs-stream-store';
+import { postgresEngine, type PostgresTransaction } from 'nestjs-stream-store/postgres';
+import { collect } from '../support/collect.js';
+import { dataOf, numbered, rejectionOf } from '../support/events.js';
+import { eventually } from '../support/eventually.js';
+import { type PostgresPair, startPair } from '../support/postgres-pair.js';
+import { SCALE, scaledTimeLimit } from '../support/scale.js';
+
+const ROUNDS = Math.max(1, Math.round(10 * SCALE));
+const WRITERS = 4;
+
+const logger = { log: () => undefined, warn: () => undefined, error: () => undefined };
+
+const here = process.env.PG_URL === undefined ? describe : describe.skip;
+
+here('with a synchronous standby', () => {
+  let pair: PostgresPair;
+  beforeAll(async () => {
+    pair = await startPair({ isSynchronous: true });
+  }, 120_000);
+  afterAll(() => pair?.stop(), 60_000);
+
+  it(
+    `nothing acknowledged is lost when the primary dies ${ROUNDS} times, and handlers in transactions write once`,
+    async () => {
+      await pair.primary.run('CREATE TABLE ledger (stream text, number int)');
+      class Ledger {
+        @OnStreamEvent({ streams: 'writer-*' }, { durable: 'ledger', transaction: true, leaseDurationMs: 3_000 })
+        async write({ streamId, data }: RecordedEvent, { transaction }: StreamEventContext): Promise<void> {
+          await (transaction as PostgresTransaction).query('INSERT INTO ledger VALUES ($1, $2)', [streamId, data]);
+        }
+      }
+      const engine = () => postgresEngine({ connectionString: pair.url });
+      @Module({ imports: [EventStoreModule.forRoot({ engine: engine(), logger })], providers: [Ledger] })
+      class AppModule {}
+      const app = await (
+        await Test.createTestingModule({ imports: [AppModule] })
+          .setLogger(logger)
+          .compile()
+      ).init();
+      const stores = [app.get(EventStore), await openEventStore({ engine: engine(), logger })];
+      const reader = collect(stores[1].subscribe({ streams: 'writer-*' }, START));
+      const progress = { acknowledged: 0, isOver: false };
+      const write = async (store: EventStore, writer: number): Promise<number> => {
+        for (let revision = 0; ; revision++) {
+          if (progress.isOver) return revision;
+          const event = createEvent('counted', revision + 1);
+          for (let isKept = false; !isKept;) {
+            try {
+              await store.append(`writer-${writer}`, event, { expectedRevision: revision });
+              isKept = true;
+              progress.acknowledged++;
+            } catch (error) {
+              if (!(error instanceof StorageUnavailableError)) throw error;
+              await new Promise((resolve) => setTimeout(resolve, 20));
+            }
+          }
+        }
+      };
+      const writing = Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(stores[writer % 2], writer)));
+      writing.catch(() => undefined);
+
+      for (let round = 0; round < ROUNDS; round++) {
+        const before = progress.acknowledged;
+        await Promise.race([eventually('progress', () => progress.acknowledged >= before + 3 * WRITERS), writing]);
+        await pair.failOver();
+        await Promise.race([eventually('progress', () => progress.acknowledged > before + 3 * WRITERS), writing]);
+        await pair.addStandby();
+      }
+      progress.isOver = true;
+      const revisions = await writing;
+
+      const { events } = await stores[0].readAll({ limit: 0, filter: { streams: 'writer-*' } });
+      for (const [writer, revision] of revisions.entries()) {
+        expect(dataOf(await stores[0].readStream(`writer-${writer}`))).toEqual(
+          Array.from({ length: revision }, (_, index) => index + 1),
+        );
+      }
+      await eventually('the last event', () => reader.items.length >= events.length);
+      expect(reader.items.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+      const ledger = async () =>
+        (await pair.primary.run('SELECT stream, number FROM ledger')).map(
+          ({ stream, number }) => `${String(stream)}/${String(number)}`,
+        );
+      await eventually('the ledger', async () => (await ledger()).length >= events.length);
+      expect((await ledger()).sort()).toEqual(events.map(({ streamId, data }) => `${streamId}/${Number(data)}`).sort());
+      await stores[1].close();
+      await app.close();
+    },
+    scaledTimeLimit(180_000),
+  );
+});
+
+here('with several hosts', () => {
+  let pair: PostgresPair;
+  beforeAll(async () => {
+    pair = await startPair();
+  }, 120_000);
+  afterAll(() => pair?.stop(), 60_000);
+
+  const open = (schema: string, hosts: readonly string[]) =>
+    openEventStore({
+      engine: postgresEngine({ connectionString: 'postgres://postgres:postgres@ignored/postgres', hosts, schema }),
+      logger,
+      startTimeoutMs: 0,
+    });
+
+  it('a store works with the primary, wherever it stands in the list', async () => {
+    const hosts = [pair.standby.port, pair.primary.port].map((port) => `127.0.0.1:${port}`);
+
+    const store = await open('anywhere', hosts);
+    await store.append('a', numbered(1, 1));
+
+    expect(await pair.primary.run('SELECT count(*)::int AS count FROM anywhere.events')).toEqual([{ count: 1 }]);
+    await store.close();
+  });
+
+  it('where there is only a standby, it does not open, and says what each of them is', async () => {
+    const error = await rejectionOf(open('only_standby', [`127.0.0.1:${pair.standby.port}`, '127.0.0.1:1']));
+
+    expect(error).toBeInstanceOf(StorageUnavailableError);
+    expect((error as Error).message).toContain(`127.0.0.1:${pair.standby.port} cannot be used: it is a standby`);
+    expect((error as Error).message).toContain('127.0.0.1:1: connect ECONNREFUSED');
+  });
+
+  it('a server that was the primary before a promotion, and comes back as one, is not written to', async () => {
+    const store = await open('fenced', pair.hosts);
+    await store.append('a', numbered(1, 1));
+    await pair.caughtUp();
+    const old = pair.primary;
+    await pair.failOver();
+    await eventually('the new primary', () =>
+      store.append('a', numbered(2, 2)).then(
+        () => true,
+        () => false,
+      ),
+    );
+
+    await old.start();
+    await pair.primary.kill();
+    const answers: unknown[] = [];
+    for (let n = 0; n < 5; n++) answers.push(await rejectionOf(store.append('a', numbered(3, 3))));
+
+    expect(String(answers.at(-1))).toContain('another server was promoted since');
+    expect(await old.run('SELECT count(*)::int AS count FROM fenced.events')).toEqual([{ count: 1 }]);
+    await store.close();
+  });
+});
