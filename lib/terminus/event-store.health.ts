@@ -29,8 +29,10 @@ type Status = 'up' | 'degraded' | 'down';
 export class EventStoreHealthIndicator {
   readonly #logger = new Logger('EventStoreHealth');
   readonly #watch = new HandlerWatch();
-  /** What was wrong at the last check of each key. */
+  /** What was wrong at the last check of its kind: of a key, with its options. */
   readonly #known = new Map<string, string>();
+  /** What stores failed with at the last check of its kind, by the problem. */
+  readonly #failures = new Map<string, string>();
 
   constructor(
     @Inject(HealthIndicatorService) private readonly health: HealthIndicatorService,
@@ -48,9 +50,11 @@ export class EventStoreHealthIndicator {
     options: EventStoreHealthOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
     const checked = checkHealthOptions(options);
-    const findings = await Promise.all(this.#stores(checked.store).map((store) => this.#examine(store, checked)));
+    // One key may stand for several checks, as for readiness and for a dashboard, which find different things wrong.
+    const kind = `${key} ${JSON.stringify(checked)}`;
+    const findings = await Promise.all(this.#stores(checked.store).map((store) => this.#examine(kind, store, checked)));
     const problems = findings.flatMap((finding) => finding.problems);
-    this.#logChange(key, problems);
+    this.#logChange(kind, key, problems);
     const details = { problems, stores: findings.map(({ description }) => description) };
     return this.#result(key, statusOf(findings, checked), checked.details ? details : {});
   }
@@ -74,21 +78,22 @@ export class EventStoreHealthIndicator {
     );
   }
 
-  async #examine(store: EventStore, options: CheckedHealthOptions): Promise<Finding> {
+  async #examine(kind: string, store: EventStore, options: CheckedHealthOptions): Promise<Finding> {
+    const absence = `store "${store.name}" does not answer`;
     let facts: StoreFacts;
     try {
       facts = await this.#factsOf(store, options);
     } catch (error) {
-      const problem = `store "${store.name}" does not answer`;
       // Not for the caller: what an engine fails with may say where its server is.
-      this.#logger.error(`${problem}: ${messageOf(error)}`);
-      return { isUsable: false, problems: [problem], description: { name: store.name } };
+      this.#logFailure(kind, absence, error);
+      return { isUsable: false, problems: [absence], description: { name: store.name } };
     }
+    this.#logFailure(kind, absence, undefined);
     const now = store.clock.now();
     const stuckSince = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.stuckSince(handler, now)]));
     const { appendTrouble } = store;
     const refusal = `store "${store.name}" does not keep what is appended`;
-    if (appendTrouble) this.#logger.error(`${refusal}: ${messageOf(appendTrouble)}`);
+    this.#logFailure(kind, refusal, appendTrouble);
     return {
       isUsable: appendTrouble === undefined,
       problems: [...(appendTrouble ? [refusal] : []), ...problemsOf(store, facts, stuckSince, options)],
@@ -107,10 +112,19 @@ export class EventStoreHealthIndicator {
     return { ...status, fullestStream };
   }
 
-  #logChange(key: string, problems: readonly string[]): void {
+  /** Says what a store failed with; not again at the next check, unless it has changed. */
+  #logFailure(kind: string, problem: string, error: unknown): void {
+    const place = `${kind} ${problem}`;
+    const text = error === undefined ? undefined : messageOf(error);
+    if (text !== undefined && this.#failures.get(place) !== text) this.#logger.error(`${problem}: ${text}`);
+    if (text === undefined) this.#failures.delete(place);
+    else this.#failures.set(place, text);
+  }
+
+  #logChange(kind: string, key: string, problems: readonly string[]): void {
     const text = problems.join('; ');
-    const before = this.#known.get(key) ?? '';
-    this.#known.set(key, text);
+    const before = this.#known.get(kind) ?? '';
+    this.#known.set(kind, text);
     if (text === before) return;
     if (text === '') this.#logger.log(`${key}: all is well again`);
     else this.#logger.warn(`${key}: ${text}`);

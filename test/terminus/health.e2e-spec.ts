@@ -422,6 +422,37 @@ describe('readiness', () => {
     expect(logger.warnings).toEqual(['events: handler "billing" is paused', 'events: handler "billing" is paused']);
   });
 
+  it('is written once for each of two checks of one key that look for other things', async () => {
+    const { app, store, logger } = await serve({}, { maxStreams: 10 });
+    const health = app.get(EventStoreHealthIndicator, { strict: false });
+    for (let number = 1; number <= 5; number++) await store.append(`stream-${number}`, { type: 'made' });
+    for (let round = 0; round < 3; round++) {
+      await health.isHealthy('events', { maxStreamsUsed: 0.5 });
+      await health.isHealthy('events', { maxStreamsUsed: 1 });
+    }
+
+    expect(logger.warnings).toEqual(['events: store "memory-store" is near its limit of 10 streams']);
+  });
+
+  it('says what a store fails with when it begins to, and when that changes', async () => {
+    let failure: string | undefined = 'connect ECONNREFUSED';
+    const engine = aroundEngine((verb, ask) => {
+      if (verb === 'usage' && failure !== undefined) throw new Error(failure);
+      return ask();
+    });
+    const { ready, logger } = await serve({}, { engine });
+    for (const now of [failure, failure, 'the password is wrong', undefined, undefined, 'connect ECONNREFUSED']) {
+      failure = now;
+      await ready();
+    }
+
+    expect(logger.errors.map(({ message }) => message)).toEqual([
+      'store "memory-store" does not answer: Error: connect ECONNREFUSED',
+      'store "memory-store" does not answer: Error: the password is wrong',
+      'store "memory-store" does not answer: Error: connect ECONNREFUSED',
+    ]);
+  });
+
   it.each<[string, unknown]>([
     ['timeout', 'soon'],
     ['timeout', -1],
