@@ -133,7 +133,7 @@ export { STREAM_EVENT_CONTEXT } from './nest/handler-contexts.js';
 export { StreamSubscriptions, type StreamSubscriptionStatus } from './nest/stream-subscriptions.js';
 export { DeadLetters } from './nest/dead-letters.js';
 export type { Checkpoint, ParkedStream } from './store/checkpoint.js';
-export type { ConsumerOptions, FailurePolicy } from './subscription/consumer-options.js';
+export type { ConsumerOptions, FailurePolicy, ForkPolicy } from './subscription/consumer-options.js';
 export type { DeadLetter } from './subscription/dead-letter-box.js';
 export type { StreamEventContext } from './subscription/event-attempts.js';
 export type { ConsumerState, PartitionStatus } from './subscription/consumer.js';

@@ -1,3 +1,5 @@
+import type { Place } from './place.js';
+
 /**
  * How far a durable handler has come: what it needs to go on after a restart. Plain JSON, kept by the engine under the
  * handler's name.
@@ -10,6 +12,13 @@ export interface Checkpoint {
   readonly streamId?: string | null;
   /** Every event up to this position was dealt with: a position in its stream, or in the whole log. */
   readonly position: number;
+  /** The id of the event at `position`. Missing where it is not known, and in what was kept before this was noted. */
+  readonly id?: string;
+  /**
+   * The furthest event that the checkpoint speaks of, when it lies beyond `position`: when the log does not go on from there,
+   * it went back. Missing in what was kept before this was noted.
+   */
+  readonly furthest?: Place;
   /**
    * A place in the whole log up to which nothing is left to do, in parked streams neither: retention may remove the events
    * up to here. Missing in what was kept before this was noted.

@@ -48,7 +48,19 @@ export interface ConsumerOptions {
    * For engines with transactions, such as PostgreSQL. Default false.
    */
   readonly transaction?: boolean;
+  /**
+   * What to do when the log went back, as by a restored backup: when it does not go on from where the handler is.
+   *
+   * - `rewind`: begin again at the checkpoint that is kept, if the log goes on from there, else at the newest place that is as
+   *   it was. No event of the new log is skipped; some may come again.
+   * - `stop`: stop with a `LogForkedError`, until it is resumed, and then do the same.
+   *
+   * For durable handlers; others rewind. Default `rewind`.
+   */
+  readonly onFork?: ForkPolicy;
 }
+
+export type ForkPolicy = 'rewind' | 'stop';
 
 export interface CheckedConsumerOptions {
   readonly durable: string | undefined;
@@ -62,6 +74,7 @@ export interface CheckedConsumerOptions {
   readonly leaseDurationMs: number;
   readonly partitions: number;
   readonly transaction: boolean;
+  readonly onFork: ForkPolicy;
 }
 
 export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
@@ -73,7 +86,8 @@ export const DEFAULT_CONSUMER_OPTIONS = Object.freeze({
   leaseDurationMs: 15_000,
   partitions: 1,
   transaction: false,
-});
+  onFork: 'rewind',
+} as const);
 
 /** The names of all options, to recognise others as mistakes. */
 export const CONSUMER_OPTION_NAMES = [
@@ -88,6 +102,7 @@ export const CONSUMER_OPTION_NAMES = [
   'leaseDurationMs',
   'partitions',
   'transaction',
+  'onFork',
 ];
 
 const POLICIES: readonly unknown[] = ['dead-letter', 'park-stream', 'stop', 'skip'];
@@ -97,6 +112,7 @@ const ONLY_DURABLE = [
   'leaseDurationMs',
   'partitions',
   'transaction',
+  'onFork',
 ] as const;
 
 /**
@@ -129,6 +145,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     leaseDurationMs = DEFAULT_CONSUMER_OPTIONS.leaseDurationMs,
     partitions = DEFAULT_CONSUMER_OPTIONS.partitions,
     transaction = DEFAULT_CONSUMER_OPTIONS.transaction,
+    onFork = DEFAULT_CONSUMER_OPTIONS.onFork,
   } = options;
   checkCount(concurrency, 'concurrency', 10_000);
   checkCount(batchSize, 'batchSize', 10_000);
@@ -142,6 +159,9 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
   if (typeof transaction !== 'boolean') {
     throw new ValidationError('transaction', `${shown(transaction)} is neither true nor false.`);
   }
+  if (!['rewind', 'stop'].includes(onFork)) {
+    throw new ValidationError('onFork', `${shown(onFork)} is neither: give "rewind" or "stop".`);
+  }
   return {
     durable,
     concurrency,
@@ -154,6 +174,7 @@ export function checkConsumerOptions(options: ConsumerOptions): CheckedConsumerO
     leaseDurationMs,
     partitions,
     transaction,
+    onFork,
   };
 }
 

@@ -2,6 +2,7 @@ import { messageOf, stackOf } from '../store/error-text.js';
 import { StreamNotFoundError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { JsonValue, RecordedEvent } from '../store/event.js';
+import { goesOnFrom, type Place } from '../store/place.js';
 import { toJsonText } from '../store/json-text.js';
 import { END } from '../store/cursor.js';
 import type { Subscription } from '../store/subscription.js';
@@ -94,9 +95,13 @@ export class DeadLetterBox {
 
   async #fold(subscription: string): Promise<DeadLetter[]> {
     let fold = this.#folds.get(subscription);
+    const streamId = STREAM_PREFIX + subscription;
+    // What was read of a log that went back is not what it holds.
+    if (fold && this.store.supports.leases) {
+      if (!goesOnFrom(fold.place, await this.store.look(streamId, fold.position))) fold = undefined;
+    }
     if (!fold) this.#folds.set(subscription, (fold = new DeadLetterFold(subscription)));
     try {
-      const streamId = STREAM_PREFIX + subscription;
       const { firstPosition, lastPosition } = await this.store.getStreamInfo(streamId);
       if (lastPosition > fold.position) {
         for (let isEnd = false; !isEnd;) {
@@ -115,12 +120,16 @@ export class DeadLetterBox {
 
 /** The dead letters of one handler, as far as their stream was read. */
 class DeadLetterFold {
-  position = 0;
+  place: Place = { position: 0 };
   readonly #letters = new Map<string, DeadLetter>();
   /** The position at which each of them was put aside. */
   readonly #addedAt = new Map<string, number>();
 
   constructor(private readonly subscription: string) {}
+
+  get position(): number {
+    return this.place.position;
+  }
 
   letters(): DeadLetter[] {
     return [...this.#letters.values()];
@@ -138,7 +147,7 @@ class DeadLetterFold {
   apply(change: RecordedEvent): void {
     // Two calls may have read the same part of the stream.
     if (change.position <= this.position) return;
-    this.position = change.position;
+    this.place = { position: change.position, id: change.id };
     const data = change.data as unknown as { id: string; error: DeadLetter['error'] };
     const known = this.#letters.get(data.id);
     switch (change.type) {

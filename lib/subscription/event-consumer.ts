@@ -1,24 +1,36 @@
 import { inOwnContext } from '../store/async-context.js';
 import type { Checkpoint } from '../store/checkpoint.js';
+import { START } from '../store/cursor.js';
 import { messageOf, stackOf } from '../store/error-text.js';
-import { EventStoreError, HandlerFailedError, HandlerStoppedError, LeaseLostError } from '../store/errors.js';
+import {
+  CheckpointChangedError,
+  EventStoreError,
+  HandlerFailedError,
+  HandlerStoppedError,
+  LeaseLostError,
+  LogForkedError,
+} from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { RecordedEvent } from '../store/event.js';
 import type { LogFields } from '../store/logger.js';
+import { goesOnFrom, type Place, type PlaceInLog } from '../store/place.js';
 import { checkTarget } from '../store/subscription-target.js';
 import type { StorageOutage, Subscription, SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
 import { checkFit } from './checkpoint-fit.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import type { Consumer, ConsumerState, ConsumerStatus } from './consumer.js';
 import type { CheckedConsumerOptions } from './consumer-options.js';
+import { cutAt } from './cut-checkpoint.js';
 import type { DeadLetter, DeadLetterBox } from './dead-letter-box.js';
 import { EventAttempts, Interrupted, type EventHandler } from './event-attempts.js';
 import type { Tenure } from './lease-keeper.js';
+import { KeptCheckpoint } from './kept-checkpoint.js';
 import { observedAttempt } from './observed-attempt.js';
 import { ASK_AGAIN_AFTER_MS, mayPass, Outage } from './outage.js';
 import { ParkedReleases } from './parked-releases.js';
 import { ParkedStreams } from './parked-streams.js';
 import type { Partition } from './partition.js';
+import { PlaceMemory } from './place-memory.js';
 import { Progress } from './progress.js';
 import { type DoneEntry, isInDoubt, transactedAttempt } from './transacted-attempt.js';
 import { WaitingEvents } from './waiting-events.js';
@@ -43,6 +55,8 @@ export interface ConsumerParts {
   readonly tenure?: Tenure;
   /** Which of the streams are for this consumer; undefined when all are. */
   readonly partition?: Partition;
+  /** The places that the consumers before it have come by; left out, there were none. */
+  readonly places?: PlaceMemory;
 }
 
 /**
@@ -57,6 +71,10 @@ export interface ConsumerParts {
  * - `paused`: `pause` was called. Events that were taken and not begun are forgotten; `resume` takes them again.
  * - `stopped`: the policy `stop` met a failure, a dead letter could not be kept, the subscription failed, or the
  *   application ends. Until it ends, `resume` begins again where it stopped.
+ *
+ * When the log went back, or another checkpoint is kept than the one it has saved, it is astray: it saves nothing more, lets go
+ * what it has taken, waits for what runs, and begins again at the checkpoint that is kept. Or, with `onFork: 'stop'`, it
+ * stops, and does so when it is resumed. Meanwhile its state is `catching-up`.
  *
  * With a tenure, it begins nothing once that is over, and `abandon` ends it.
  *
@@ -83,7 +101,18 @@ export class EventConsumer implements Consumer {
   /** What was asked for from outside and runs: retries of dead letters, and releases of parked streams. */
   readonly #asked = new Set<Promise<void>>();
 
-  #state: 'starting' | 'running' | 'paused' | 'stopped' = 'starting';
+  readonly #kept: KeptCheckpoint;
+  readonly #places: PlaceMemory;
+
+  #state: 'starting' | 'running' | 'astray' | 'paused' | 'stopped' = 'starting';
+  /** Whether what it knows of the log and of its checkpoint is out of date, and has to be found out anew. */
+  #isAstray = false;
+  /** What makes it astray before it has begun, where it is to stop then. */
+  #forkAtOpening: LogForkedError | undefined;
+  /** Finds its way back. */
+  #returning: Promise<void> | undefined;
+  /** The furthest event that it has handed out, or that its checkpoint speaks of. */
+  #furthest: Place = { position: 0 };
   #progress = new Progress(0);
   #doneAhead = new Set<number>();
   #suspects = 0;
@@ -132,10 +161,13 @@ export class EventConsumer implements Consumer {
       whileItLasts: (act) => this.#onRequest(act),
       halt: (why, error) => this.#halt(why, error),
     });
+    this.#kept = new KeptCheckpoint(this.#checkpointName, store, parts.tenure);
+    this.#places = parts.places ?? new PlaceMemory();
     this.#keeper = this.#makeKeeper();
   }
 
   get state(): ConsumerState {
+    if (this.#state === 'astray') return 'catching-up';
     if (this.#state !== 'running') return this.#state;
     return this.#subscription?.state === 'live' ? 'live' : 'catching-up';
   }
@@ -187,13 +219,28 @@ export class EventConsumer implements Consumer {
   }
 
   async #open(): Promise<void> {
-    const { store, from, partition } = this.#parts;
-    const checkpoint = this.isDurable ? await store.loadCheckpoint(this.#checkpointName) : undefined;
-    if (checkpoint) {
-      if (!partition) checkFit(this.name, checkpoint, { streamId: this.#streamId, partitions: 1 });
-      this.#restore(checkpoint);
+    try {
+      await this.#takePlace(this.#parts.options.onFork === 'rewind');
+    } catch (error) {
+      if (!(error instanceof LogForkedError)) throw error;
+      this.#isAstray = true;
+      this.#forkAtOpening = error;
     }
-    await this.#subscribe(checkpoint?.position ?? from, checkpoint !== undefined);
+  }
+
+  /**
+   * Takes its place in the log: at its checkpoint, if there is one.
+   *
+   * @param mayRewind whether it may go back to an earlier place, when the log does not go on from there
+   * @throws {LogForkedError} when it may not
+   */
+  async #takePlace(mayRewind: boolean, from = this.#parts.from): Promise<void> {
+    const kept = this.isDurable ? await this.#kept.load() : undefined;
+    const checkpoint = kept && (await this.#fitted(kept, mayRewind));
+    if (checkpoint) this.#restore(checkpoint);
+    else this.#restart();
+    await this.#subscribe(checkpoint ? { position: checkpoint.position, id: checkpoint.id } : from, !!checkpoint);
+    this.#isAstray = false;
     this.#isMarkedRunning = true;
     await this.#keeper?.flush();
   }
@@ -203,9 +250,98 @@ export class EventConsumer implements Consumer {
     if (this.#state === 'starting') void this.#subscription?.close();
   }
 
+  /** The checkpoint, as far as the log goes on from it. */
+  async #fitted(kept: Checkpoint, mayRewind: boolean): Promise<Checkpoint> {
+    const { store, partition } = this.#parts;
+    if (!partition) checkFit(this.name, kept, { streamId: this.#streamId, partitions: 1 });
+    const place = { position: kept.position, id: kept.id };
+    const furthest = kept.furthest ?? place;
+    const isThere = (at: Place): Promise<boolean> => this.#isThere(at);
+    if (await isThere(furthest)) return kept;
+    const { head } = await store.look(this.#streamId ?? null, 0);
+    const error = new LogForkedError(`Handler "${this.#checkpointName}"`, furthest.position, head);
+    if (!mayRewind) throw error;
+    const common = (await isThere(place)) ? place : await this.#places.newest(Math.min(place.position, head), isThere);
+    const begin = common ?? { position: 0 };
+    store.noteFork(this.name, error, `it begins again after position ${begin.position}`);
+    return cutAt(kept, begin);
+  }
+
+  async #isThere(at: Place): Promise<boolean> {
+    if (at.position === 0) return true;
+    return goesOnFrom(at, await this.#parts.store.look(this.#streamId ?? null, at.position));
+  }
+
+  /** Knows of nothing that was dealt with. */
+  #restart(): void {
+    this.#progress = new Progress(0);
+    this.#furthest = { position: 0 };
+    this.#doneAhead.clear();
+    this.#attemptCounts.clear();
+    this.#parked.restore([]);
+    this.#suspects = 0;
+  }
+
   start(): void {
     if (this.#state !== 'starting') return;
+    if (!this.#forkAtOpening) return this.#goOn();
+    this.#state = 'running';
+    this.#stopForFork(this.#forkAtOpening);
+  }
+
+  /** Notes that the log, or what is kept, is another than the one it has dealt with. */
+  #goAstray(error: LogForkedError | CheckpointChangedError, from?: Place): void {
+    if (this.#isAstray) return;
+    this.#isAstray = true;
+    this.#isMarkedRunning = false;
+    if (this.#state !== 'running') return;
+    if (this.isDurable && this.#parts.options.onFork === 'stop') return this.#stopForFork(error);
+    this.#state = 'astray';
+    const call = (this.#resumption = {});
+    this.#returning = this.#findBack(call, from).finally(() => (this.#returning = undefined));
+  }
+
+  #stopForFork(error: LogForkedError | CheckpointChangedError): void {
+    this.#halt('the log went back; when it is resumed, it begins again at its checkpoint', error);
+  }
+
+  async #findBack(call: object, from: Place | undefined): Promise<void> {
+    await this.#quiet();
+    while (this.#resumption === call) {
+      try {
+        // Without a checkpoint, a handler of what is new must not begin at an end that lies behind what it has to see.
+        const begin =
+          this.#parts.from === START
+            ? START
+            : (from ?? (await this.#places.newest(Infinity, (at) => this.#isThere(at))));
+        await this.#takePlace(true, this.isDurable ? begin : from);
+        break;
+      } catch (error) {
+        if (this.#resumption === call) this.#report('could not begin again where it was, and tries again', error);
+        await this.#changeWithin(ASK_AGAIN_AFTER_MS);
+      }
+    }
+    // It was paused or stopped meanwhile, or its tenure is over.
+    if (this.#resumption !== call) return;
+    this.#attempts.resume();
     this.#goOn();
+    this.#tellChange();
+  }
+
+  /** Lets it not find its way back. */
+  async #stay(): Promise<void> {
+    this.#tellChange();
+    await this.#returning;
+  }
+
+  /** Resolves when something has changed here, or after some time. */
+  async #changeWithin(ms: number): Promise<void> {
+    let cancelTimer: (() => void) | undefined;
+    const time = new Promise<void>((resolve) => {
+      cancelTimer = this.#parts.store.clock.setTimer(resolve, ms, { background: true });
+    });
+    await Promise.race([time, this.#change()]);
+    cancelTimer?.();
   }
 
   #goOn(): void {
@@ -222,17 +358,29 @@ export class EventConsumer implements Consumer {
         throw new HandlerStoppedError(this.name, this.#lastError);
     };
     await this.open();
-    throwIfStopped();
-    await this.#subscription!.caughtUp().catch((error: unknown) => {
+    for (;;) {
       throwIfStopped();
-      throw error;
-    });
-    throwIfStopped();
-    // What is appended meanwhile is not waited for.
-    const upTo = this.#subscription!.position;
-    while (this.#progress.position < upTo) {
-      await this.#change();
+      const subscription = this.#subscription!;
+      const isOther = (): boolean => this.#state === 'astray' || this.#subscription !== subscription;
+      if (this.#state === 'astray') {
+        await this.#change();
+        continue;
+      }
+      try {
+        await subscription.caughtUp();
+      } catch (error) {
+        throwIfStopped();
+        if (!isOther()) throw error;
+        continue;
+      }
       throwIfStopped();
+      // What is appended meanwhile is not waited for.
+      const upTo = subscription.position;
+      while (this.#progress.position < upTo && !isOther()) {
+        await this.#change();
+        throwIfStopped();
+      }
+      if (!isOther()) return;
     }
   }
 
@@ -241,6 +389,7 @@ export class EventConsumer implements Consumer {
     if (this.#state === 'stopped') return;
     this.#state = 'paused';
     await this.#started;
+    if (this.#returning) await this.#stay();
     await this.#quiet();
     // What was never loaded must not be saved over.
     if (this.#isMarkedRunning) await this.#keeper?.flush();
@@ -253,9 +402,14 @@ export class EventConsumer implements Consumer {
     await this.#quiet();
     // A later call has paused, stopped or resumed it; that one decides.
     if (this.#resumption !== call) return;
-    this.#doneAhead = new Set([...this.#doneAhead, ...this.#progress.ahead]);
-    this.#progress = new Progress(this.#progress.position, this.#progress.globalPosition);
-    await this.#subscribe(this.#progress.position, true);
+    if (this.#isAstray) {
+      await this.#takePlace(true);
+    } else {
+      const { position, globalPosition, id, ahead } = this.#progress;
+      this.#doneAhead = new Set([...this.#doneAhead, ...ahead]);
+      this.#progress = new Progress(position, globalPosition, id);
+      await this.#subscribe({ position, id }, true);
+    }
     if (this.#resumption !== call) return;
     this.#attempts.resume();
     this.#goOn();
@@ -271,6 +425,7 @@ export class EventConsumer implements Consumer {
     this.#resumption = undefined;
     this.interruptOpening();
     await this.#started?.catch(() => undefined);
+    if (this.#returning) await this.#stay();
     const { store } = this.#parts;
     let tellDeadline!: () => void;
     const deadline = new Promise<void>((resolve) => (tellDeadline = resolve));
@@ -311,6 +466,7 @@ export class EventConsumer implements Consumer {
     this.#attempts.interrupt();
     this.#attempts.abortRunning(reason);
     await this.#started?.catch(() => undefined);
+    if (this.#returning) await this.#stay();
     await this.#quiet();
     await this.#keeper?.idle();
   }
@@ -360,9 +516,15 @@ export class EventConsumer implements Consumer {
     const subscription = store.subscribe(target, from, {
       name,
       // The loop has asked for the next event, so every one before was taken.
-      onCaughtUp: (position) => this.#passTo(position),
+      onCaughtUp: (position) => this.#passTo(position, this.#subscription?.place.id),
       onGap: ({ trimmedTo }) => this.#passTo(trimmedTo),
       batchSize: this.#parts.options.batchSize,
+      // It has told of it.
+      onFork: ({ position, head, goesOnAfter }) =>
+        this.#goAstray(
+          new LogForkedError(`Handler "${this.#checkpointName}"`, position, head),
+          goesOnAfter === 0 ? { position: 0 } : subscription.place,
+        ),
     });
     this.#subscription = subscription;
     try {
@@ -372,16 +534,18 @@ export class EventConsumer implements Consumer {
       await subscription.close();
       throw error;
     }
-    const { position } = subscription;
+    const { position, id } = subscription.place;
     // To a subscription, 0 is the beginning of what is kept: it does not tell that something was removed there.
     if (hasBeenHere && position > this.#progress.position) this.#noteGap(position);
-    this.#progress.passTo(position);
+    this.#progress.passTo(position, id);
+    this.#places.cutAt(position);
   }
 
-  /** Notes that up to a position there is nothing more for the handler. */
-  #passTo(position: number): void {
+  /** Notes that up to a position there is nothing more for the handler. @param id of the event there, if it is known */
+  #passTo(position: number, id?: string): void {
     const before = this.#progress.position;
-    this.#progress.passTo(position);
+    this.#progress.passTo(position, id);
+    this.#places.add({ position, id });
     if (this.#progress.position === before) return;
     this.#keeper?.passed();
     this.#tellChange();
@@ -402,11 +566,12 @@ export class EventConsumer implements Consumer {
       for await (const event of this.#subscription!) {
         if (this.#state !== 'running') return;
         if (partition && !partition.has(event.streamId)) {
-          this.#passTo(event.globalPosition);
+          this.#passTo(event.globalPosition, event.id);
           continue;
         }
         const position = this.#positionOf(event);
-        const done = this.#progress.take(position, event.globalPosition);
+        const done = this.#progress.take(position, event.globalPosition, event.id);
+        this.#places.add({ position, id: event.id });
         if (this.#doneAhead.delete(position)) {
           done();
           this.#keeper?.passed();
@@ -457,6 +622,8 @@ export class EventConsumer implements Consumer {
 
   async #work(event: RecordedEvent, done: () => void): Promise<void> {
     this.#busy.add(event.streamId);
+    const position = this.#positionOf(event);
+    if (position > this.#furthest.position) this.#furthest = { position, id: event.id };
     try {
       await this.#deal(event);
       if (this.#suspects > 0) this.#suspects--;
@@ -544,7 +711,7 @@ export class EventConsumer implements Consumer {
       try {
         return await transactedAttempt(this.#parts.store, call, entry);
       } catch (error) {
-        if (entry && (isInDoubt(error) || error instanceof LeaseLostError)) throw new Interrupted();
+        if (entry && (isInDoubt(error) || isOver(error))) throw new Interrupted();
         // Asking again could do it twice.
         if (isInDoubt(error)) return { error };
         // What the engine makes of a transaction that it has begun may be the handler's doing.
@@ -560,22 +727,28 @@ export class EventConsumer implements Consumer {
     const { tenure } = this.#parts;
     let endTurn: (() => void) | undefined;
     let undo: (() => void) | undefined;
+    let checkpoint: Checkpoint | undefined;
     return {
       write: async (transaction) => {
         endTurn = await this.#keeper!.turn();
         // The one before may be in doubt.
         if (!this.#mayBegin) throw new Interrupted();
         undo = this.#countAsDone(event);
-        await transaction.saveCheckpoint(this.#checkpointName, this.#checkpoint(), tenure?.lease);
+        checkpoint = this.#checkpoint();
+        await this.#kept.saveIn(transaction, checkpoint, this.#furthestPlace());
       },
-      kept: () => endTurn?.(),
+      kept: () => {
+        if (checkpoint) this.#kept.saved(checkpoint);
+        endTurn?.();
+      },
       notKept: (error) => {
         undo?.();
+        this.#noteAstray(error);
         if (isInDoubt(error)) this.#report('could not learn whether it was kept, and begins at its checkpoint', error);
         // Whoever has the lease next, here or elsewhere, learns from the checkpoint what was kept.
         if (isInDoubt(error) || error instanceof LeaseLostError) tenure?.lost();
         endTurn?.();
-        undo = endTurn = undefined;
+        undo = endTurn = checkpoint = undefined;
       },
     };
   }
@@ -612,7 +785,7 @@ export class EventConsumer implements Consumer {
         return;
       } catch (error) {
         this.#setCount(position, count - 1);
-        if (error instanceof LeaseLostError) throw new Interrupted();
+        if (isOver(error)) throw new Interrupted();
         this.#outage.failed(error);
       }
       await this.#attempts.pause(ASK_AGAIN_AFTER_MS);
@@ -677,40 +850,61 @@ export class EventConsumer implements Consumer {
   }
 
   #makeKeeper(): CheckpointKeeper | undefined {
-    const { store, options, tenure } = this.#parts;
+    const { store, options } = this.#parts;
     if (options.durable === undefined) return undefined;
-    const name = this.#checkpointName;
     return new CheckpointKeeper(
       () => this.#checkpoint(),
       async (checkpoint) => {
-        await (tenure ? this.#saveUnder(tenure, checkpoint) : store.saveCheckpoint(name, checkpoint));
+        await this.#save(checkpoint);
         this.#isUnsaved = false;
       },
       options.checkpointEvery,
       options.checkpointIntervalMs,
       store.clock,
-      (error) => this.#noteUnsaved(error),
+      (error) => {
+        // It was told what has become of it, and begins again.
+        if (!isOver(error)) this.#noteUnsaved(error);
+      },
     );
   }
 
-  async #saveUnder(tenure: Tenure, checkpoint: Checkpoint): Promise<void> {
-    // The next tenure of this process may have the same token, so the engine could not tell. It may also have waited for a
-    // transaction that is in doubt.
-    if (!tenure.isHeld) throw new LeaseLostError(this.#checkpointName);
+  async #save(checkpoint: Checkpoint): Promise<void> {
+    const { tenure } = this.#parts;
+    // What it knows is of another log than the one that would keep it.
+    if (this.#isAstray) throw new CheckpointChangedError(this.#checkpointName);
     try {
-      await this.#parts.store.saveCheckpoint(this.#checkpointName, checkpoint, tenure.lease);
+      await this.#kept.save(checkpoint, this.#furthestPlace());
     } catch (error) {
-      if (error instanceof LeaseLostError) tenure.lost();
+      if (error instanceof LeaseLostError) tenure?.lost();
+      this.#noteAstray(error);
       throw error;
     }
   }
 
+  /** When the engine has refused a checkpoint because the log, or what is kept, is another one. */
+  #noteAstray(error: unknown): void {
+    if (this.#isAstray || !(error instanceof LogForkedError || error instanceof CheckpointChangedError)) return;
+    this.#parts.store.noteFork(this.name, error, 'it begins again at the checkpoint that is kept');
+    this.#goAstray(error);
+  }
+
+  /** The furthest place that the checkpoint speaks of. */
+  #furthestPlace(): PlaceInLog {
+    const { position, id } = this.#progress;
+    return {
+      streamId: this.#streamId ?? null,
+      ...(this.#furthest.position > position ? this.#furthest : { position, id }),
+    };
+  }
+
   #checkpoint(): Checkpoint {
-    const { position, globalPosition } = this.#progress;
+    const { position, globalPosition, id } = this.#progress;
     this.#forgetWhatIsOver();
     return {
       streamId: this.#streamId ?? null,
       position,
+      ...(id !== undefined && { id }),
+      ...(this.#furthest.position > position && { furthest: this.#furthest }),
       globalPosition: Math.min(this.#streamId === undefined ? position : globalPosition, this.#parked.dealtWithTo),
       ahead: [...new Set([...this.#doneAhead, ...this.#progress.ahead])].sort((a, b) => a - b),
       attempts: [...this.#attemptCounts].map(([position, count]) => ({ position, count })),
@@ -729,9 +923,12 @@ export class EventConsumer implements Consumer {
     this.#suspects = 0;
   }
 
-  #restore({ position, globalPosition, ahead, attempts, parked, isRunning }: Checkpoint): void {
+  #restore({ position, id, furthest, globalPosition, ahead, attempts, parked, isRunning }: Checkpoint): void {
     const { checkpointEvery, concurrency } = this.#parts.options;
-    this.#progress = new Progress(position, globalPosition ?? 0);
+    this.#restart();
+    this.#progress = new Progress(position, globalPosition ?? 0, id);
+    this.#furthest = furthest ?? { position, id };
+    this.#places.cutAt(this.#furthest.position);
     this.#doneAhead = new Set(ahead);
     for (const { position: at, count } of attempts) this.#attemptCounts.set(at, count);
     this.#parked.restore(parked);
@@ -796,4 +993,9 @@ export class EventConsumer implements Consumer {
   #tellChange(): void {
     for (const tell of this.#waitingForChange.splice(0)) tell();
   }
+}
+
+/** Whether the right to save, or what was to be saved, is out of date. */
+function isOver(error: unknown): boolean {
+  return error instanceof LeaseLostError || error instanceof LogForkedError || error instanceof CheckpointChangedError;
 }

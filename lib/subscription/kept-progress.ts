@@ -5,6 +5,11 @@ import type { SubscriptionTarget } from '../store/subscription.js';
 
 const EVENTS_PER_PAGE = 512;
 
+/** Of a log that went back all may have to be read again. */
+export function lagOf(position: number, end: number): number {
+  return position > end ? end : end - position;
+}
+
 /** How far a durable handler has come that another process runs: what its checkpoint tells. */
 export class KeptProgress {
   readonly #target: { readonly stream?: string; readonly streams?: string; readonly types?: readonly string[] };
@@ -34,7 +39,7 @@ export class KeptProgress {
   async status(): Promise<{ readonly position: number; readonly lag: number }> {
     const [checkpoint, end] = await Promise.all([this.store.loadCheckpoint(this.name), this.end()]);
     const position = checkpoint?.position ?? 0;
-    return { position, lag: Math.max(0, end - position) };
+    return { position, lag: lagOf(position, end) };
   }
 
   /** Whether nothing up to a position is left to do. The checkpoint may be behind it, when what follows is for others. */

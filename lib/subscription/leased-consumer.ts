@@ -7,6 +7,7 @@ import { checkFit } from './checkpoint-fit.js';
 import { EventConsumer, type ConsumerParts } from './event-consumer.js';
 import { KeptProgress } from './kept-progress.js';
 import { LeaseKeeper, type Tenure } from './lease-keeper.js';
+import { PlaceMemory } from './place-memory.js';
 
 /** How often to look how far the process has come that runs the handler. */
 const LOOK_EVERY_MS = 200;
@@ -32,6 +33,7 @@ export class LeasedConsumer implements Consumer {
   readonly #parts: ConsumerParts;
   readonly #keeper: LeaseKeeper;
   readonly #kept: KeptProgress;
+  readonly #places = new PlaceMemory();
   /** Never opened: it hands over the dead letters that are retried here while another process runs the handler. */
   readonly #standIn: EventConsumer;
 
@@ -246,7 +248,7 @@ export class LeasedConsumer implements Consumer {
 
   async #moveIn(tenure: Tenure): Promise<void> {
     this.#count('gained');
-    const tenant = (this.#tenant = new EventConsumer({ ...this.#parts, tenure }));
+    const tenant = (this.#tenant = new EventConsumer({ ...this.#parts, tenure, places: this.#places }));
     this.#watchStorage(tenant);
     this.#tellChange();
     try {

@@ -1,6 +1,7 @@
 import type { Consumer, ConsumerState, ConsumerStatus, PartitionStatus } from './consumer.js';
 import type { DeadLetter } from './dead-letter-box.js';
 import { type ConsumerParts, EventConsumer } from './event-consumer.js';
+import { lagOf } from './kept-progress.js';
 import { LeasedConsumer } from './leased-consumer.js';
 import { type Partition, partitionOf, partitionsOf } from './partition.js';
 import { PartitionBalancer } from './partition-balancer.js';
@@ -100,7 +101,7 @@ export class PartitionedConsumer implements Consumer {
     const positions = new Map(kept.map(({ name, checkpoint }) => [name, checkpoint.position]));
     const partitions = this.#partitions.map(({ name, number }): PartitionStatus => {
       const { state, position = positions.get(name) ?? 0 } = this.#consumers[number];
-      return { number, state, position, lag: Math.max(0, head - position), holder: holders.get(name) };
+      return { number, state, position, lag: lagOf(position, head), holder: holders.get(name) };
     });
     // Other processes say how theirs are doing.
     const here = partitions.filter(({ number }) => this.#consumers[number].position !== undefined);

@@ -1,10 +1,12 @@
+import type { Place } from '../store/place.js';
+
 /** An event that was taken from the log. */
 interface Taken {
   readonly position: number;
   readonly globalPosition: number;
   isDone: boolean;
-  /** How far there is nothing more for this reader behind it: `position`, or further. */
-  emptyTo: number;
+  /** How far there is nothing more for this reader behind it: its own place, or further. */
+  emptyTo: Place;
 }
 
 /**
@@ -15,18 +17,26 @@ interface Taken {
  */
 export class Progress {
   readonly #taken: Taken[] = [];
-  #position: number;
+  #place: Place;
   #globalPosition: number;
 
-  /** @param globalPosition where the event at `position` lies in the whole log, or a place before it */
-  constructor(position: number, globalPosition = position) {
-    this.#position = position;
+  /**
+   * @param globalPosition where the event at `position` lies in the whole log, or a place before it
+   * @param id of the event at `position`, where it is known
+   */
+  constructor(position: number, globalPosition = position, id?: string) {
+    this.#place = { position, id };
     this.#globalPosition = globalPosition;
   }
 
   /** Every event up to here was dealt with. */
   get position(): number {
-    return this.#position;
+    return this.#place.position;
+  }
+
+  /** The id of the event at `position`, where it is known. */
+  get id(): string | undefined {
+    return this.#place.id;
   }
 
   /** Where the last event up to `position` lies in the whole log. */
@@ -45,23 +55,26 @@ export class Progress {
   }
 
   /** @param position higher than any before @returns says that the event is done */
-  take(position: number, globalPosition = position): () => void {
-    const taken = { position, globalPosition, isDone: false, emptyTo: position };
+  take(position: number, globalPosition = position, id?: string): () => void {
+    const taken: Taken = { position, globalPosition, isDone: false, emptyTo: { position, id } };
     this.#taken.push(taken);
     return () => {
       taken.isDone = true;
       while (this.#taken[0]?.isDone) {
         const first = this.#taken.shift()!;
-        this.#position = first.emptyTo;
+        this.#place = first.emptyTo;
         this.#globalPosition = first.globalPosition;
       }
     };
   }
 
-  /** Says that between the last event taken and a position there is nothing for this reader. */
-  passTo(position: number): void {
+  /** Says that between the last event taken and a position there is nothing for this reader. @param id of the event there */
+  passTo(position: number, id?: string): void {
     const last = this.#taken.at(-1);
-    if (last) last.emptyTo = Math.max(last.emptyTo, position);
-    else this.#position = Math.max(this.#position, position);
+    if (last) {
+      if (position > last.emptyTo.position) last.emptyTo = { position, id };
+    } else if (position > this.#place.position || (position === this.#place.position && id !== undefined)) {
+      this.#place = { position, id };
+    }
   }
 }

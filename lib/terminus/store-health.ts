@@ -6,6 +6,9 @@ import type { CheckedHealthOptions } from './event-store-health-options.js';
 /** By the name of the handler; in milliseconds since 1970, undefined when it is not stuck. */
 type StuckSince = ReadonlyMap<string, number | undefined>;
 
+/** How long it is said that a log went back: until somebody has seen it. */
+const WENT_BACK_FOR_MS = 15 * 60_000;
+
 /** What was found out about a store that answers. */
 export interface StoreFacts extends EventStoreStatus {
   /** How many events the stream has that has most of them; undefined when nobody has looked. */
@@ -17,12 +20,14 @@ export interface StoreFacts extends EventStoreStatus {
  * numbers that change.
  */
 export function problemsOf(
-  { name, limits, clock }: EventStore,
+  { name, limits, clock, wentBackAt }: EventStore,
   { stats, handlers, deadLetters, fullestStream }: StoreFacts,
   stuckSince: StuckSince,
   options: CheckedHealthOptions,
 ): string[] {
   const problems: string[] = [];
+  if (wentBackAt !== undefined && clock.now() - wentBackAt < WENT_BACK_FOR_MS)
+    problems.push(`store "${name}" was put back to an earlier state`);
   if (stats.totalStreams >= options.maxStreamsUsed * limits.maxStreams)
     problems.push(`store "${name}" is near its limit of ${limits.maxStreams} streams`);
   const { maxEventsPerStreamUsed = Infinity } = options;

@@ -26,6 +26,7 @@ describe('the options of a handler', () => {
       leaseDurationMs: 15_000,
       partitions: 1,
       transaction: false,
+      onFork: 'rewind',
     });
   });
 
