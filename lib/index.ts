@@ -85,6 +85,7 @@ export type {
   LeaseRequest,
   ListStreamsRequest,
   LogPage,
+  LogTime,
   NamedCheckpoint,
   PageIds,
   ReadAllRequest,

@@ -25,6 +25,7 @@ import type {
   Lease,
   ListStreamsRequest,
   LogPage,
+  LogTime,
   NamedCheckpoint,
   ReadAllRequest,
   ReadStreamRequest,
@@ -38,6 +39,7 @@ import type {
   TrimRequest,
 } from '../store/storage-engine.js';
 import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/stream-info.js';
+import { recordingTime } from '../store/time.js';
 import { EventLog } from './event-log.js';
 import { EventRecords } from './event-records.js';
 import { FilterMemory } from './filter-memory.js';
@@ -205,7 +207,7 @@ class MemoryEngine implements StorageEngine {
       return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
     }
     if (!isOwnStream(streamId)) this.#checkLimits(streamId, stream, events.length, request);
-    this.#push(stream ?? this.#addStream(streamId), events);
+    this.#push(stream ?? this.#addStream(streamId), request);
     return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
   }
 
@@ -249,10 +251,11 @@ class MemoryEngine implements StorageEngine {
   }
 
   /** Adds all events or, when memory runs out on the way, none. */
-  #push(stream: StreamLog, events: AppendRequest['events']): void {
+  #push(stream: StreamLog, { events, recordedSince }: AppendRequest): void {
     const { head } = this.#log;
     const { revision, count } = stream;
-    const recordedAt = Math.max(this.#context.clock.now(), this.#lastRecordedAt);
+    const now = this.#context.clock.now();
+    const recordedAt = recordingTime(now, this.#lastRecordedAt, recordedSince);
     try {
       for (let index = 0; index < events.length; index++) {
         const event = events[index];
@@ -262,7 +265,7 @@ class MemoryEngine implements StorageEngine {
             stream.number,
             stream.revision + 1,
             this.#types.numberOf(event.type),
-            event.timestamp ?? recordedAt,
+            event.timestamp ?? now,
             recordedAt,
             event.id,
             event.data,
@@ -523,6 +526,10 @@ class MemoryEngine implements StorageEngine {
 
   removeCheckpoint(name: string): void {
     if (this.#checkpoints.delete(name)) this.#changes++;
+  }
+
+  time(): LogTime {
+    return { now: undefined, lastRecordedAt: this.#log.head === 0 ? undefined : this.#lastRecordedAt };
   }
 
   usage(retained: Retained): EngineUsage {

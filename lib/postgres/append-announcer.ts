@@ -1,3 +1,4 @@
+import { monotonic } from '../store/clock.js';
 import { StorageFailedError } from '../store/errors.js';
 import type { EngineContext } from '../store/storage-engine.js';
 import type { PostgresClient, Query } from './postgres-client.js';
@@ -53,9 +54,8 @@ export class AppendAnnouncer {
   next(): Announcement | undefined {
     if (this.#cancelAttempt) return undefined;
     const { clock } = this.context;
-    const now = clock.now();
-    // A clock that was put back must not silence anybody.
-    if (Math.abs(now - this.#lastAt) < INTERVAL_MS) {
+    const now = monotonic(clock);
+    if (now - this.#lastAt < INTERVAL_MS) {
       this.#cancelTimer ??= clock.setTimer(() => void this.#announce(), INTERVAL_MS, { background: true });
       return undefined;
     }
@@ -75,7 +75,7 @@ export class AppendAnnouncer {
 
   async #announce(): Promise<void> {
     this.#cancelTimer = undefined;
-    this.#lastAt = this.context.clock.now();
+    this.#lastAt = monotonic(this.context.clock);
     // Nobody waits for it: whoever does not hear it looks for news within a second.
     await this.client.run(notify(this.channel, this.sender)).catch((error: unknown) => {
       if (error instanceof StorageFailedError) this.#keepQuiet(error);

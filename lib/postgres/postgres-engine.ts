@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { systemClock } from '../store/clock.js';
 import type { Checkpoint } from '../store/checkpoint.js';
 import { ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
 import { MOST_BYTES_A_PAGE } from '../store/page-bytes.js';
@@ -16,6 +17,7 @@ import type {
   LeaseRequest,
   ListStreamsRequest,
   LogPage,
+  LogTime,
   NamedCheckpoint,
   ReadAllRequest,
   ReadStreamRequest,
@@ -42,6 +44,7 @@ import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } fro
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
 import { listStreams } from './queries/list-streams.js';
+import { logTime } from './queries/log-time.js';
 import { type Stretch, stretchOfPage } from './queries/page.js';
 import { proveLock } from './queries/log-lock.js';
 import { readAll } from './queries/read-all.js';
@@ -102,6 +105,7 @@ class PostgresEngine implements StorageEngine {
       if (this.options.listen) this.#announcer = new AppendAnnouncer(client, this.#channel, this.#sender, context);
       this.#queue = new AppendQueue(client, this.#schema, () => ({
         now: clock.now(),
+        isOwnClock: clock !== systemClock,
         maxEventsPerStream,
         maxStreams,
         announcement: this.#announcer?.next(),
@@ -235,6 +239,11 @@ class PostgresEngine implements StorageEngine {
       },
       state,
     );
+  }
+
+  /** By the clock of the server, whatever this process takes the time from. */
+  time(): Promise<LogTime> {
+    return this.#run(logTime(this.#schema));
   }
 
   async usage(retained: Retained): Promise<EngineUsage> {

@@ -5,6 +5,7 @@ import { isOwnStream } from '../store/names.js';
 import type { AppendAnswer, AppendRequest, EngineContext } from '../store/storage-engine.js';
 import { recordedEvent } from '../store/recorded-event.js';
 import { isSameEvent } from '../store/same-event.js';
+import { recordingTime } from '../store/time.js';
 import { eventIds } from './queries/event-ids.js';
 import { eventsOfStream } from './queries/events.js';
 import { firstKept, firstPositionFrom, keptStreams } from './first-kept.js';
@@ -80,12 +81,13 @@ function insertEvents(
   client: SqliteClient,
   log: Log,
   stream: StreamRow | undefined,
-  { streamId, events }: AppendRequest,
+  { streamId, events, recordedSince }: AppendRequest,
   { clock }: EngineContext,
 ): void {
   const number = stream?.number ?? insertStream(client, streamId);
   const wasEmpty = !stream || stream.firstPosition > stream.revision;
-  const recordedAt = Math.max(Math.floor(clock.now()), log.recordedAt ?? -Infinity);
+  const now = Math.floor(clock.now());
+  const recordedAt = recordingTime(now, log.recordedAt ?? -Infinity, recordedSince);
   let position = stream?.revision ?? 0;
   for (const { id, type, data, metadata, timestamp } of events) {
     position++;
@@ -95,7 +97,7 @@ function insertEvents(
       type,
       data,
       metadata,
-      timestamp: timestamp ?? recordedAt,
+      timestamp: timestamp ?? now,
       position,
       globalPosition: log.head,
       recordedAt,

@@ -1,4 +1,4 @@
-import type { Clock } from '../store/clock.js';
+import { type Clock, monotonic } from '../store/clock.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
 import { isBusy, toStoreError } from './sqlite-errors.js';
 
@@ -34,7 +34,7 @@ export class BusyRetry {
   }
 
   async #runAgain<T>(work: () => T): Promise<T> {
-    const deadline = this.clock.now() + this.timeoutMs;
+    const deadline = monotonic(this.clock) + this.timeoutMs;
     for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       // Several who wait for the same lock are not to come back all at the same time.
       const random = this.clock.random?.() ?? Math.random();
@@ -42,7 +42,7 @@ export class BusyRetry {
       try {
         return work();
       } catch (error) {
-        if (!isBusy(error) || this.clock.now() >= deadline) throw toStoreError(error, this.file);
+        if (!isBusy(error) || monotonic(this.clock) >= deadline) throw toStoreError(error, this.file);
       }
     }
   }

@@ -14,6 +14,7 @@ import type {
   LeaseRequest,
   ListStreamsRequest,
   LogPage,
+  LogTime,
   NamedCheckpoint,
   ReadAllRequest,
   ReadStreamRequest,
@@ -34,6 +35,7 @@ import { openDatabase, PAGE_CACHE_BYTES } from './open-database.js';
 import { keepCheckpoint } from './keep-checkpoint.js';
 import { listCheckpoints, loadCheckpoint, removeCheckpoint } from './queries/checkpoints.js';
 import { firstKept, keptStreams } from './first-kept.js';
+import { computerTime } from './queries/computer-time.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { globalPositions, placesInStreams } from './queries/verify.js';
@@ -205,6 +207,14 @@ class SqliteEngine implements StorageEngine {
       },
       state,
     );
+  }
+
+  /** By the clock of the computer, whatever this process takes the time from. */
+  time(): MaybePromise<LogTime> {
+    return this.#read((client) => ({
+      now: computerTime(client),
+      lastRecordedAt: loadLog(client).recordedAt ?? undefined,
+    }));
   }
 
   usage({ recordedSince }: Retained): MaybePromise<EngineUsage> {

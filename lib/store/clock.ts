@@ -1,7 +1,15 @@
+import { performance } from 'node:perf_hooks';
+
 /** Where the store takes the time from, and chance, so that a test can rule both. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. People and time servers may set it forward and back. */
   now(): number;
+
+  /**
+   * Milliseconds since a moment of no meaning. They go on evenly and never back, whatever `now` is set to: what all
+   * durations are measured by. Left out, they are measured by `now`.
+   */
+  monotonic?(): number;
 
   /**
    * Calls `callback` once, `delayMs` from now.
@@ -21,23 +29,22 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 /** The computer's clock. */
 export const systemClock: Required<Clock> = {
   now: Date.now,
+  monotonic: () => performance.now(),
   random: Math.random,
 
   setTimer(callback, delayMs, { background = false } = {}) {
-    const deadline = Date.now() + delayMs;
     let timer: NodeJS.Timeout;
     const wait = (remainingMs: number): void => {
-      timer = setTimeout(
-        () => {
-          const stillMs = deadline - Date.now();
-          if (remainingMs > LONGEST_DELAY_MS && stillMs > 0) wait(stillMs);
-          else callback();
-        },
-        Math.min(remainingMs, LONGEST_DELAY_MS),
-      );
+      const partMs = Math.min(remainingMs, LONGEST_DELAY_MS);
+      timer = setTimeout(() => (remainingMs > partMs ? wait(remainingMs - partMs) : callback()), partMs);
       if (background) timer.unref();
     };
     wait(delayMs);
     return () => clearTimeout(timer);
   },
 };
+
+/** What durations are measured by: see `Clock.monotonic`. */
+export function monotonic(clock: Clock): number {
+  return clock.monotonic?.() ?? clock.now();
+}

@@ -54,6 +54,7 @@ import {
 } from './read-request.js';
 import { Replay, type ReplayOptions } from './replay.js';
 import { RetentionBound } from './retention-bound.js';
+import { RetentionClock } from './retention-clock.js';
 import { RetentionSweeper } from './retention-sweeper.js';
 import { SnapshotTaker } from './snapshot-taker.js';
 import type {
@@ -125,6 +126,7 @@ export class EventStore {
   readonly #options: CheckedEventStoreOptions;
   readonly #signal = new AppendSignal();
   readonly #appendTrouble = new AppendTrouble();
+  readonly #retentionClock: RetentionClock;
   readonly #retentionBound: RetentionBound;
   readonly #sweeper: RetentionSweeper;
   readonly #snapshots: SnapshotTaker;
@@ -155,10 +157,12 @@ export class EventStore {
     // The call that happens to open it is not whom its connections and timers work for.
     this.#gate = new StoreGate(options.name, () => inOwnContext(() => this.#start()));
     this.#reader = new EventReader(options.name, engine, this.#gate, options.metricsCollector);
-    this.#retentionBound = new RetentionBound(engine, options);
+    this.#retentionClock = new RetentionClock(engine, options);
+    this.#retentionBound = new RetentionBound(engine, options, this.#retentionClock);
     this.#sweeper = new RetentionSweeper(
       engine,
       options,
+      this.#retentionClock,
       this.#retentionBound,
       () => this.#retention(),
       () => this.#replaysInUse(),
@@ -366,6 +370,7 @@ export class EventStore {
     await openEngine(this.#engine, context, startTimeoutMs, this.#gate.closing);
     try {
       if (this.#remembersHead && !this.#closed) this.#headAtOpening = await this.#readHead();
+      await this.#retentionClock.renew();
       if (this.#options.keepForDurable) await this.#retentionBound.renew();
       this.#stopHints = this.#engine.onAppended?.((streamId) => this.#signal.notify(streamId));
       this.#sweeper.start();
@@ -853,13 +858,19 @@ export class EventStore {
     return hadOne;
   }
 
-  /** Since when events must have been recorded to be seen. It never goes back, so that what was hidden stays hidden. */
+  /**
+   * Since when events must have been recorded to be seen. It never goes back, so that what was hidden stays hidden; what is
+   * appended is not recorded before it.
+   */
   #retention(): number {
-    const { retentionDurationMs, clock } = this.#options;
-    if (retentionDurationMs > 0) {
-      const expiredBefore = Math.min(clock.now() - retentionDurationMs, this.#retentionBound.neededSince);
-      this.#recordedSince = Math.max(this.#recordedSince, expiredBefore);
-    }
+    const { retentionDurationMs } = this.#options;
+    if (retentionDurationMs === 0) return -Infinity;
+    const expiredBefore = Math.min(
+      Math.floor(this.#retentionClock.now() - retentionDurationMs),
+      this.#retentionBound.neededSince,
+    );
+    if (!this.#retentionClock.isSet) return expiredBefore;
+    this.#recordedSince = Math.max(this.#recordedSince, expiredBefore);
     return this.#recordedSince;
   }
 

@@ -1,5 +1,6 @@
 import type { Checkpoint } from './checkpoint.js';
 import type { CheckedEventStoreOptions } from './event-store-options.js';
+import type { RetentionClock } from './retention-clock.js';
 import type { MaybePromise } from './maybe-promise.js';
 import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { StorageEngine } from './storage-engine.js';
@@ -29,6 +30,7 @@ export class RetentionBound {
   constructor(
     private readonly engine: StorageEngine,
     private readonly options: CheckedEventStoreOptions,
+    private readonly clock: RetentionClock,
   ) {
     [this.#upTo, this.#neededSince] = this.#isWanted ? [0, -Infinity] : [Infinity, Infinity];
   }
@@ -61,7 +63,7 @@ export class RetentionBound {
 
   async #renew(): Promise<void> {
     // Whatever is appended from now on may be needed.
-    const now = this.options.clock.now();
+    const now = Math.floor(this.clock.now());
     let [upTo, last]: [number, string | undefined] = [Infinity, undefined];
     for (const { name, checkpoint } of await this.engine.listCheckpoints()) {
       this.#known.add(name);

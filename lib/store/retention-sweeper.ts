@@ -4,6 +4,7 @@ import { EventLoopTurn } from './event-loop-turn.js';
 import type { RecordedEvent } from './event.js';
 import { MOST_BYTES_A_PAGE } from './page-bytes.js';
 import type { RetentionBound } from './retention-bound.js';
+import type { RetentionClock } from './retention-clock.js';
 import type { StorageEngine } from './storage-engine.js';
 
 const SWEEPS_PER_PERIOD = 10;
@@ -29,6 +30,7 @@ export class RetentionSweeper {
   #hasStopped = false;
 
   /**
+   * @param clock what time it is for retention
    * @param bound how far it may go
    * @param retainedSince when events must have been recorded to be kept, in milliseconds since 1970
    * @param watchers who is to be told what is removed
@@ -36,6 +38,7 @@ export class RetentionSweeper {
   constructor(
     private readonly engine: StorageEngine,
     private readonly options: CheckedEventStoreOptions,
+    private readonly clock: RetentionClock,
     private readonly bound: RetentionBound,
     private readonly retainedSince: () => number,
     private readonly watchers: () => readonly RemovalWatcher[],
@@ -90,12 +93,17 @@ export class RetentionSweeper {
 
   async #removeExpired(): Promise<number> {
     if (this.options.retentionDurationMs === 0) return 0;
+    const renewingClock = this.clock.renew();
+    if (renewingClock) await renewingClock;
     const renewing = this.bound.renew();
     if (renewing) await renewing;
     const { upTo } = this.bound;
     // What can still be seen but lies before the bound is needed by nobody, and goes too.
-    const { clock, retentionDurationMs } = this.options;
-    const recordedBefore = Math.max(this.retainedSince(), clock.now() - retentionDurationMs);
+    const expiredBefore = (now: number): number => Math.floor(now - this.options.retentionDurationMs);
+    const recordedBefore = Math.min(
+      Math.max(this.retainedSince(), expiredBefore(this.clock.now())),
+      expiredBefore(this.clock.latestForRemoval()),
+    );
     const turn = new EventLoopTurn();
     let total = 0;
     while (!this.#hasStopped) {

@@ -45,7 +45,9 @@ export interface StorageEngine {
    * Checks, in this order: the expected revision, then the limits of the context for the whole batch; no limit holds for
    * the store's own streams, whose ids begin with `$`. Positions go on from
    * the stream's revision, also when retention removed its events. `recordedAt` never falls from one event of the log to
-   * the next. An empty batch answers and changes nothing.
+   * the next, and is never before the request's `recordedSince`, so that no event is recorded as one that has expired. An
+   * event without a `timestamp` gets the time of the append, which is not `recordedAt` after a clock was set back. An empty
+   * batch answers and changes nothing.
    *
    * When the expected revision names one number and the stream is past it, but the events after that number are
    * those of this batch in the same order, the batch is a retry: it is answered as the first time, and not stored again.
@@ -111,7 +113,8 @@ export interface StorageEngine {
    * Takes the right to do what `name` names, or prolongs it. Called only when `supports.leases` says so.
    *
    * A holder that asks again while it holds the lease gets the same token; whoever takes it after it ended gets a larger one
-   * than any before. Time is measured by one clock for all who share the log.
+   * than any before. Time is measured by one clock for all who share the log. A lease that ends later than now and the
+   * duration it was given for was given before that clock was set back: it counts from now.
    *
    * @returns undefined while another holder has it
    */
@@ -133,6 +136,12 @@ export interface StorageEngine {
    * @throws what `work` rejects with; a `StorageUnavailableError` whose `isOutcomeUnknown` is true when it may have been kept
    */
   transact?<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T>;
+
+  /**
+   * What time it is for the log, by which retention goes. Left out by an engine that has no clock of its own, and nothing
+   * that was recorded before it was opened.
+   */
+  time?(): MaybePromise<LogTime>;
 
   /** What is kept now, without what was recorded before `recordedSince`. */
   usage(request: Retained): MaybePromise<EngineUsage>;
@@ -378,6 +387,14 @@ export interface EngineTransaction {
   readonly client: unknown;
   /** As the engine's own `saveCheckpoint`, but kept or not kept with the transaction. */
   saveCheckpoint(name: string, checkpoint: Checkpoint, lease?: Lease, conditions?: CheckpointConditions): Promise<void>;
+}
+
+/** Times of a log, in milliseconds since 1970. */
+export interface LogTime {
+  /** By the clock of all who share the log; undefined where there is none but that of the store. */
+  readonly now: number | undefined;
+  /** When the last event was recorded that there ever was; undefined before the first. */
+  readonly lastRecordedAt: number | undefined;
 }
 
 export interface SnapshotRequest {

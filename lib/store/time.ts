@@ -26,6 +26,15 @@ export function toTime(time: unknown, field: string): number {
   return ms;
 }
 
+/**
+ * When what is appended now is recorded: never before the last event, nor as one that has expired.
+ *
+ * @param recordedSince of the append; infinite when all or nothing has expired, which leaves no time to record at
+ */
+export function recordingTime(now: number, lastRecordedAt: number, recordedSince: number): number {
+  return Math.max(now, lastRecordedAt, Number.isFinite(recordedSince) ? Math.ceil(recordedSince) : -Infinity);
+}
+
 function isIsoText(text: string): boolean {
   const [, year, month, day] = ISO_8601.exec(text) ?? [];
   if (year === undefined) return false;

@@ -1,3 +1,4 @@
+import { monotonic } from '../store/clock.js';
 import { LeaseLostError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease } from '../store/storage-engine.js';
@@ -13,7 +14,7 @@ const RELIABLE_PART = 0.9;
 /** The right to run a durable handler, for as long as it is renewed. */
 export interface Tenure {
   readonly lease: Lease;
-  /** Whether nobody else can have it yet, by the clock of this process. Once it is false it stays so. */
+  /** Whether nobody else can have it yet, by the monotonic clock of this process. Once it is false it stays so. */
   readonly isHeld: boolean;
   /** Says that the engine has refused a write under it. */
   lost(): void;
@@ -36,7 +37,7 @@ export interface LeaseListener {
  *   refused, or when nine tenths of the duration have gone by since it asked for the lease the last time that it got it.
  *   The engine counts from a later moment, and to the end, so that nobody else can have it before.
  *
- * The time is that of the process's clock, which may be set back, and that of a timer, which may fire late: whichever comes
+ * The time is measured by the monotonic clock, which nobody sets back, and by a timer, which may fire late: whichever comes
  * first.
  */
 export class LeaseKeeper {
@@ -105,7 +106,7 @@ export class LeaseKeeper {
     // Until it has ended, asking would be answered with the lease that is about to end.
     if (this.#givingBack) await this.#givingBack;
     // The lease lasts from a moment that lies between the question and the answer.
-    const askedAt = this.store.clock.now();
+    const askedAt = monotonic(this.store.clock);
     this.#wasAnswered = false;
     const lease = await this.store.acquireLease(this.name, this.durationMs);
     this.#wasAnswered = true;
@@ -125,7 +126,7 @@ export class LeaseKeeper {
       this.#watchDeadline();
     } else if (!this.#isCompeting) {
       await this.#giveBack(lease);
-    } else if (this.store.clock.now() < heldUntil) {
+    } else if (monotonic(this.store.clock) < heldUntil) {
       this.#begin({ lease, heldUntil });
     }
   }
@@ -147,14 +148,14 @@ export class LeaseKeeper {
   }
 
   get #isOverdue(): boolean {
-    return this.#tenure !== undefined && this.store.clock.now() >= this.#tenure.heldUntil;
+    return this.#tenure !== undefined && monotonic(this.store.clock) >= this.#tenure.heldUntil;
   }
 
   #watchDeadline(): void {
     this.#cancelDeadline?.();
     const { clock } = this.store;
     const lose = (): void => this.#lose();
-    this.#cancelDeadline = clock.setTimer(lose, this.#tenure!.heldUntil - clock.now(), { background: true });
+    this.#cancelDeadline = clock.setTimer(lose, this.#tenure!.heldUntil - monotonic(clock), { background: true });
   }
 
   #lose(): void {

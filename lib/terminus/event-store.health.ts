@@ -89,15 +89,14 @@ export class EventStoreHealthIndicator {
       return { isUsable: false, problems: [absence], description: { name: store.name } };
     }
     this.#logFailure(kind, absence, undefined);
-    const now = store.clock.now();
-    const stuckSince = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.stuckSince(handler, now)]));
-    const { appendTrouble } = store;
+    const { appendTrouble, clock } = store;
+    const stuck = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.look(handler, clock)]));
     const refusal = `store "${store.name}" does not keep what is appended`;
     this.#logFailure(kind, refusal, appendTrouble);
     return {
       isUsable: appendTrouble === undefined,
-      problems: [...(appendTrouble ? [refusal] : []), ...problemsOf(store, facts, stuckSince, options)],
-      description: describeStore(store, facts, stuckSince),
+      problems: [...(appendTrouble ? [refusal] : []), ...problemsOf(store, facts, stuck, options)],
+      description: describeStore(store, facts, stuck),
     };
   }
 

@@ -2,9 +2,10 @@ import type { EventStoreStatus } from '../nest/event-store.status.js';
 import type { StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
 import type { EventStore } from '../store/event-store.js';
 import type { CheckedHealthOptions } from './event-store-health-options.js';
+import type { Stuck } from './handler-watch.js';
 
-/** By the name of the handler; in milliseconds since 1970, undefined when it is not stuck. */
-type StuckSince = ReadonlyMap<string, number | undefined>;
+/** By the name of the handler; undefined when it is not stuck. */
+type StuckHandlers = ReadonlyMap<string, Stuck | undefined>;
 
 /** How long it is said that a log went back: until somebody has seen it. */
 const WENT_BACK_FOR_MS = 15 * 60_000;
@@ -22,7 +23,7 @@ export interface StoreFacts extends EventStoreStatus {
 export function problemsOf(
   { name, limits, clock, wentBackAt }: EventStore,
   { stats, handlers, deadLetters, fullestStream }: StoreFacts,
-  stuckSince: StuckSince,
+  stuckHandlers: StuckHandlers,
   options: CheckedHealthOptions,
 ): string[] {
   const problems: string[] = [];
@@ -39,7 +40,7 @@ export function problemsOf(
   if (letters > options.maxDeadLetters)
     problems.push(`store "${name}" has more than ${options.maxDeadLetters} dead letters`);
   for (const handler of handlers) {
-    const what = problemOf(handler, stuckSince.get(handler.name), clock.now(), options);
+    const what = problemOf(handler, stuckHandlers.get(handler.name), options);
     if (what) problems.push(`handler "${handler.name}" ${what}`);
   }
   return problems;
@@ -47,8 +48,7 @@ export function problemsOf(
 
 function problemOf(
   { state, lag, outage }: StreamSubscriptionStatus,
-  stuckSince: number | undefined,
-  now: number,
+  stuck: Stuck | undefined,
   { maxLag, stuckAfterMs }: CheckedHealthOptions,
 ): string | undefined {
   if (state === 'stopped') return 'has stopped after a failure';
@@ -56,8 +56,7 @@ function problemOf(
   if (outage !== undefined) return 'waits for its storage, which fails';
   // Another instance runs it, and says how it is doing.
   if (state === 'standby') return undefined;
-  if (stuckSince !== undefined && now - stuckSince >= stuckAfterMs)
-    return `is behind and has not moved since ${isoTime(stuckSince)}`;
+  if (stuck && stuck.durationMs >= stuckAfterMs) return `is behind and has not moved since ${isoTime(stuck.since)}`;
   return lag > maxLag ? `is more than ${maxLag} positions behind` : undefined;
 }
 
@@ -65,7 +64,7 @@ function problemOf(
 export function describeStore(
   { name, limits }: EventStore,
   { stats, handlers, deadLetters, fullestStream }: StoreFacts,
-  stuckSince: StuckSince,
+  stuckHandlers: StuckHandlers,
 ): object {
   return {
     name,
@@ -76,13 +75,13 @@ export function describeStore(
     ...(fullestStream !== undefined && { fullestStream, maxEventsPerStream: limits.maxEventsPerStream }),
     memoryBytes: stats.memoryUsageBytes,
     handlers: handlers.map((handler) => {
-      const since = stuckSince.get(handler.name);
+      const stuck = stuckHandlers.get(handler.name);
       return {
         name: handler.name,
         state: handler.state,
         position: handler.position,
         lag: handler.lag,
-        ...(since !== undefined && { notMovedSince: isoTime(since) }),
+        ...(stuck && { notMovedSince: isoTime(stuck.since) }),
         deadLetters: deadLetters.get(handler.name) ?? 0,
       };
     }),

@@ -22,6 +22,7 @@ const VERBS: Readonly<Record<EngineVerb, true>> = {
   releaseLease: true,
   listLeases: true,
   transact: true,
+  time: true,
   usage: true,
   snapshot: true,
   verify: true,

@@ -23,6 +23,8 @@ export class ManualClock implements Clock {
   readonly random: () => number;
 
   #now: number;
+  /** How much time has passed, however the clock was set meanwhile. Timers go by it. */
+  #passed = 0;
   readonly #timers = new Set<Timer>();
 
   /** @param start an ISO date or milliseconds since 1970; default the first of January 2024, UTC */
@@ -36,6 +38,10 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
+  monotonic(): number {
+    return this.#passed;
+  }
+
   /** How many timers are still to come. */
   get pendingTimers(): number {
     return this.#timers.size;
@@ -43,11 +49,11 @@ export class ManualClock implements Clock {
 
   /** How long until the next timer is due, 0 or less when it is overdue; undefined when there is none. */
   get msToNextTimer(): number | undefined {
-    return this.#timers.size === 0 ? undefined : this.#next().dueAt - this.#now;
+    return this.#timers.size === 0 ? undefined : this.#next().dueAt - this.#passed;
   }
 
   setTimer(callback: () => void, delayMs: number): () => void {
-    const timer = { callback, dueAt: this.#now + delayMs };
+    const timer = { callback, dueAt: this.#passed + delayMs };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }
@@ -60,20 +66,38 @@ export class ManualClock implements Clock {
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new ValidationError('ms', `${ms} is not a number of at least 0: jump() also goes back.`);
-    const goal = this.#now + ms;
+    const goal = this.#passed + ms;
     await quiet();
     while (this.#timers.size > 0 && this.#next().dueAt <= goal) {
       const timer = this.#next();
       this.#timers.delete(timer);
-      this.#now = Math.max(this.#now, timer.dueAt);
+      this.#passTo(timer.dueAt);
       timer.callback();
       await quiet();
     }
-    this.#now = goal;
+    this.#passTo(goal);
   }
 
-  /** Moves without calling a timer, as if the process had slept. A negative number moves back. */
+  /**
+   * Moves without calling a timer, as if the process had slept. A negative number sets the clock back, as `adjust` does:
+   * time itself never goes back.
+   */
   jump(ms: number): void {
+    if (ms < 0) this.adjust(ms);
+    else this.#passTo(this.#passed + ms);
+  }
+
+  /**
+   * Sets the clock forward, or back with a negative number, while no time passes: as a person does, or a time server.
+   * What is measured by durations, such as timers and time limits, does not notice.
+   */
+  adjust(ms: number): void {
+    this.#now += ms;
+  }
+
+  #passTo(passed: number): void {
+    const ms = Math.max(0, passed - this.#passed);
+    this.#passed += ms;
     this.#now += ms;
   }
 

@@ -63,8 +63,8 @@ export class ReferenceModel {
       if (isTooLong) return [{ code: 'STREAM_LIMIT_REACHED', limit: 'maxEventsPerStream' }];
       if (isOneMore) return [{ code: 'STREAM_LIMIT_REACHED', limit: 'maxStreams' }];
     }
-    const recordedAt = Math.max(this.now, this.events.at(-1)?.recordedAt ?? -Infinity);
-    for (const { id, type, number, timestamp = recordedAt } of batch) {
+    const recordedAt = Math.max(this.now, this.events.at(-1)?.recordedAt ?? -Infinity, this.#keptSince);
+    for (const { id, type, number, timestamp = this.now } of batch) {
       const [position, globalPosition] = [this.revision(streamId) + 1, this.events.length + 1];
       this.events.push({ id, type, number, streamId, position, globalPosition, timestamp, recordedAt });
     }

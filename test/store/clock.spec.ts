@@ -17,6 +17,16 @@ describe('the system clock', () => {
     expect(now).toBeLessThanOrEqual(Date.now());
   });
 
+  it('measures durations by a clock that nobody sets', () => {
+    jest.useRealTimers();
+    jest.spyOn(Date, 'now').mockReturnValue(0);
+    const before = systemClock.monotonic();
+    while (systemClock.monotonic() === before);
+
+    expect(systemClock.monotonic()).toBeGreaterThan(before);
+    jest.restoreAllMocks();
+  });
+
   it('calls back once, when the delay is over', () => {
     let calls = 0;
     systemClock.setTimer(() => calls++, 1_000);

@@ -12,7 +12,7 @@ import { lateEngine } from './late-engine.js';
 /** What every engine can be asked. */
 export type EngineVerb = Exclude<
   keyof StorageEngine,
-  'name' | 'place' | 'supports' | 'onAppended' | 'snapshot' | 'flush' | 'transact'
+  'name' | 'place' | 'supports' | 'onAppended' | 'snapshot' | 'flush' | 'transact' | 'time'
 >;
 
 // Some engines have no leases.

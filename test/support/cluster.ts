@@ -181,6 +181,7 @@ export class Instance {
     const { clock } = this.cluster;
     return {
       now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
       random: () => clock.random(),
       setTimer: (callback, delayMs) => {
         if (!this.isAlive) return () => undefined;

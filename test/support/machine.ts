@@ -168,6 +168,7 @@ export class Machine {
     const { clock } = this;
     return {
       now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
       random: () => clock.random(),
       setTimer: (callback, delayMs) => {
         if (!process.isAlive) return () => undefined;

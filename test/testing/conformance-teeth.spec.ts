@@ -49,6 +49,23 @@ const DEFECTS: readonly (readonly [defect: string, area: string, create: () => S
     }),
   ],
   [
+    'records events as such that have expired',
+    'appending',
+    broken((inner) => ({ append: (request) => inner.append({ ...request, recordedSince: -Infinity }) })),
+  ],
+  [
+    'takes the time of recording for the time of the append',
+    'appending',
+    broken((inner) => ({
+      async append(request) {
+        const lastRecordedAt = (await inner.time!()).lastRecordedAt ?? 0;
+        const timeOf = (timestamp?: number) => timestamp ?? Math.max(Date.now(), lastRecordedAt);
+        const events = request.events.map((event) => ({ ...event, timestamp: timeOf(event.timestamp) }));
+        return inner.append(withEvents(request, events));
+      },
+    })),
+  ],
+  [
     'stores a batch in the wrong order',
     'batches',
     broken((inner) => ({ append: (request) => inner.append(withEvents(request, [...request.events].reverse())) })),

@@ -156,6 +156,29 @@ describe('a manual clock', () => {
     expect(clock.now()).toBe(70);
   });
 
+  it('can be set forward and back, which no timer and no duration notices', async () => {
+    const clock = new ManualClock(0);
+    const called: number[] = [];
+    clock.setTimer(() => called.push(clock.monotonic()), 10);
+
+    clock.adjust(3_600_000);
+    await clock.advance(9);
+    clock.adjust(-7_200_000);
+    await clock.advance(1);
+
+    expect(called).toEqual([10]);
+    expect([clock.now(), clock.monotonic()]).toEqual([10 - 3_600_000, 10]);
+  });
+
+  it('measures no less by what it is set back', () => {
+    const clock = new ManualClock(100);
+
+    clock.jump(50);
+    clock.jump(-30);
+
+    expect([clock.now(), clock.monotonic()]).toEqual([120, 50]);
+  });
+
   describe('draws', () => {
     it('one half, when it is not told otherwise', () => {
       const { random } = new ManualClock();

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { monotonic } from '../../store/clock.js';
 import type { EventStore } from '../../store/event-store.js';
 import type { Subscription } from '../../store/subscription.js';
 import { partOf, type Frames, type FrameWriter } from './frames.js';
@@ -49,7 +50,7 @@ export class LiveClient implements Follower {
     private readonly isVisible: ((streamId: string) => boolean) | undefined,
   ) {
     const { clock } = source.store;
-    this.#writtenAt = clock.now();
+    this.#writtenAt = monotonic(clock);
     // Those that came together, as after a deployment, do not have to come again together.
     const share = 1 - (clock.random ?? Math.random)() / 10;
     this.#endsAt = this.#writtenAt + source.times.sessionMs * share;
@@ -82,7 +83,7 @@ export class LiveClient implements Follower {
   end(): void {
     if (this.#hasEnded) return;
     this.#leave();
-    this.#blockedSince ??= this.source.store.clock.now();
+    this.#blockedSince ??= monotonic(this.source.store.clock);
     this.response.end();
   }
 
@@ -91,7 +92,7 @@ export class LiveClient implements Follower {
     this.response.destroy();
   }
 
-  /** Looks what is due. To be called now and then. */
+  /** Looks what is due. To be called now and then. @param now by the monotonic clock */
   tick(now: number): void {
     const { heartbeatMs, stallTimeoutMs } = this.source.times;
     if (this.#blockedSince !== undefined) {
@@ -167,7 +168,7 @@ export class LiveClient implements Follower {
 
   #send(bytes: Buffer | string): void {
     if (this.#hasEnded) return;
-    this.#writtenAt = this.source.store.clock.now();
+    this.#writtenAt = monotonic(this.source.store.clock);
     if (!this.response.write(bytes)) this.#blockedSince ??= this.#writtenAt;
   }
 

@@ -7,6 +7,7 @@ import {
   type BeforeApplicationShutdown,
 } from '@nestjs/common';
 import { messageOf, stackOf } from '../../store/error-text.js';
+import { monotonic } from '../../store/clock.js';
 import { EventStore } from '../../store/event-store.js';
 import { StoreClosedError } from '../../store/errors.js';
 import type { CheckedHttpOptions } from '../event-store-http-options.js';
@@ -199,7 +200,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
     const tick = (): void => {
       this.#cancelTick = undefined;
       if (this.#clients.size === 0) return;
-      const now = this.store.clock.now();
+      const now = monotonic(this.store.clock);
       for (const client of this.#clients.keys()) client.tick(now);
       this.#scheduleTick();
     };

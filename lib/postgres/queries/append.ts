@@ -8,8 +8,10 @@ import { integerOrNull, integersOf, timeOrNull } from './integers.js';
 
 /** What holds for all the batches that share a commit. */
 export interface CommitSettings {
-  /** Milliseconds since 1970. */
+  /** The time of the append by the clock of the store, in milliseconds since 1970. */
   readonly now: number;
+  /** Whether that is a clock of the store's own, for events to be recorded by, and not that of the computer. */
+  readonly isOwnClock: boolean;
   /** Infinity for no limit. */
   readonly maxEventsPerStream: number;
   readonly maxStreams: number;
@@ -33,14 +35,18 @@ export function append(
   requests: readonly AppendRequest[],
   settings: CommitSettings,
 ): Query<readonly AppendOutcome[]> {
-  const { now, maxEventsPerStream, maxStreams, announcement } = settings;
+  const { isOwnClock, maxEventsPerStream, maxStreams, announcement } = settings;
+  const now = Math.floor(settings.now);
   const { streamIds, batches, events } = columnsOf(requests, now);
   const retainedSince = requests.reduce((latest, { recordedSince }) => Math.max(latest, recordedSince), -Infinity);
   return {
     writes: true,
     isPrepared: true,
+    // Never later than the clock of the server, which is one for all, and never as what has expired. Nulls do not count.
     text: `SELECT outcomes, revisions, heads
-      FROM ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+      FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS server,
+        ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, greatest(least($12::bigint, server.now), $19::bigint),
+          $13, $14, $15, $16, $17, $18)`,
     values: [
       streamIds,
       batches.streams,
@@ -53,13 +59,14 @@ export function append(
       events.data,
       events.metadata,
       events.timestamps,
-      Math.floor(now),
+      isOwnClock ? now : null,
       timeOrNull(retainedSince),
       integerOrNull(maxEventsPerStream),
       integerOrNull(maxStreams),
       announcement?.channel ?? null,
       announcement?.sender ?? null,
       announcement?.mostStreams ?? null,
+      retainedSince === Infinity ? null : timeOrNull(retainedSince),
     ],
     answer: (rows) => outcomesOf(rows, requests, settings),
   };
@@ -79,7 +86,7 @@ function columnsOf(requests: readonly AppendRequest[], now: number) {
     types: [] as string[],
     data: [] as string[],
     metadata: [] as string[],
-    timestamps: [] as (number | null)[],
+    timestamps: [] as number[],
   };
   for (const { streamId, events: batch, expectedRevision } of requests) {
     let stream = streams.get(streamId);
@@ -94,7 +101,7 @@ function columnsOf(requests: readonly AppendRequest[], now: number) {
       events.types.push(type);
       events.data.push(data);
       events.metadata.push(metadata);
-      events.timestamps.push(timestamp ?? null);
+      events.timestamps.push(timestamp ?? now);
     }
   }
   return { streamIds: [...streams.keys()], batches, events };

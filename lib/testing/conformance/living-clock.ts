@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Clock } from '../../store/clock.js';
 
 // Taken before a test can put fake timers in their place: the suite waits for engines whose time nobody can fake.
@@ -10,17 +11,23 @@ interface Timer {
 }
 
 /**
- * A clock that goes on by itself and can be pushed forward and back.
+ * A clock that goes on by itself, can be pushed forward, and can be set forward and back.
  *
  * An engine may wait for a timer of its store, which a clock that stands still would never call; or it may take the time
  * from a server, which no test can move. Cases are written so that both are right.
  */
 export class LivingClock implements Clock {
-  #shift = 0;
+  /** How much time was made to pass, and by how much the clock was set besides. */
+  #pushed = 0;
+  #adjusted = 0;
   readonly #timers = new Set<Timer>();
 
   now(): number {
-    return Date.now() + this.#shift;
+    return Date.now() + this.#pushed + this.#adjusted;
+  }
+
+  monotonic(): number {
+    return performance.now() + this.#pushed;
   }
 
   get pendingTimers(): number {
@@ -28,7 +35,7 @@ export class LivingClock implements Clock {
   }
 
   setTimer(callback: () => void, delayMs: number): () => void {
-    const timer: Timer = { callback, dueAt: this.now() + delayMs, node: undefined as unknown as NodeJS.Timeout };
+    const timer: Timer = { callback, dueAt: this.monotonic() + delayMs, node: undefined as unknown as NodeJS.Timeout };
     this.#timers.add(timer);
     this.#arm(timer);
     return () => {
@@ -37,9 +44,14 @@ export class LivingClock implements Clock {
     };
   }
 
-  /** Moves on, and calls what has come due; a negative number moves back. */
+  /** Sets the clock forward, or back with a negative number, while no time passes: timers do not notice. */
+  adjust(ms: number): void {
+    this.#adjusted += ms;
+  }
+
+  /** Lets time pass, and calls what has come due. */
   push(ms: number): void {
-    this.#shift += ms;
+    this.#pushed += ms;
     for (const timer of this.#timers) {
       clearTimeout(timer.node);
       this.#arm(timer);
@@ -51,7 +63,7 @@ export class LivingClock implements Clock {
       if (this.#timers.delete(timer)) timer.callback();
     };
     // Node turns a longer delay into one millisecond (Node.js, "Timers", setTimeout).
-    timer.node = setTimeout(call, Math.min(Math.max(0, timer.dueAt - this.now()), 2 ** 31 - 1));
+    timer.node = setTimeout(call, Math.min(Math.max(0, timer.dueAt - this.monotonic()), 2 ** 31 - 1));
     // A test process must be able to end although an engine waits.
     timer.node.unref();
   }

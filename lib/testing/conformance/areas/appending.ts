@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { NO_STREAM } from '../../../store/expected-revision.js';
+import { ANY, NO_STREAM } from '../../../store/expected-revision.js';
 import { area } from '../conformance-case.js';
 import { dataOf, idsOf, numbered, numbers, positionsOf } from '../event-drafts.js';
 
@@ -113,11 +113,29 @@ export const appending = area('appending', (it) => {
 
   it('never records an event as earlier than the one before, although the clock goes back', async (log) => {
     await log.append('a', { data: 1 });
-    log.clock.push(-3_600_000);
+    log.clock.adjust(-3_600_000);
     await log.append('b', { data: 2 });
     await log.append('a', { data: 3 });
     const times = (await log.log()).map(({ recordedAt }) => recordedAt.getTime());
     assert.ok(times[0] <= times[1] && times[1] <= times[2], String(times));
+  });
+
+  it('takes the time of the append for an event without a timestamp, also when it was recorded as later', async (log) => {
+    await log.append('a', { data: 1 });
+    const later = log.clock.now() + 3_600_000;
+    await log.append('a', { data: 2 }, ANY, later);
+    const before = log.clock.now();
+    await log.append('b', { data: 3 });
+    const [{ timestamp, recordedAt }] = await log.stream('b');
+    assert.ok(recordedAt.getTime() >= later, `recorded at ${recordedAt.toISOString()}`);
+    assert.ok(Math.abs(timestamp.getTime() - before) < 60_000, `happened at ${timestamp.toISOString()}`);
+  });
+
+  it('records nothing as what has expired already', async (log) => {
+    await log.append('a', { data: 1 });
+    const recordedSince = log.clock.now() + 3_600_000;
+    await log.append('a', { data: 2 }, ANY, recordedSince);
+    assert.deepEqual(dataOf(await log.stream('a', { recordedSince })), [2]);
   });
 
   it('records a later append as later', async (log) => {

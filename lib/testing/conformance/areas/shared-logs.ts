@@ -113,7 +113,7 @@ export const sharedLogs = area(
     it('never record an event as earlier than one of the other’s', async (one) => {
       const two = await one.another();
       await one.append('s', { data: 1 });
-      one.clock.push(-3_600_000);
+      one.clock.adjust(-3_600_000);
       await two.append('s', { data: 2 });
       await one.append('s', { data: 3 });
       const times = (await one.log()).map(({ recordedAt }) => recordedAt.getTime());
