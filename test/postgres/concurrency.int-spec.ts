@@ -184,6 +184,7 @@ describe('appends in transactions that stay open, and may be undone', () => {
         const limits = { maxEventsPerStream: Infinity, maxStreams: Infinity };
         const { text, values } = append(`"${schema}"`, [request], {
           now: Date.now(),
+          isOwnClock: true,
           ...limits,
           announcement: undefined,
         });

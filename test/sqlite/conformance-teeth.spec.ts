@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { Lease, StorageEngine } from 'nestjs-stream-store';
+import type { Clock, Lease, StorageEngine } from 'nestjs-stream-store';
 import { describeStorageEngine } from 'nestjs-stream-store/testing';
 import { brokenEngine } from '../testing/broken-engine.js';
 import { CollectingRunner } from '../testing/collecting-runner.js';
@@ -44,6 +44,31 @@ const DEFECTS: readonly (readonly [defect: string, area: string, replace: Replac
     'never lets a lease end',
     'leases',
     (inner) => ({ acquireLease: (request) => inner.acquireLease!({ ...request, durationMs: 1e12 }) }),
+  ],
+  [
+    'lets a lease outlive a clock that was set back',
+    'leases',
+    (inner) => {
+      const endOf = new Map<string, number>();
+      let clock: Clock | undefined;
+      return {
+        open(context) {
+          ({ clock } = context);
+          return inner.open(context);
+        },
+        async acquireLease(request) {
+          const [before] = await inner.listLeases!(request.name);
+          const isOthers = before !== undefined && before.holder !== request.holder;
+          if (isOthers && clock!.now() < endOf.get(request.name)!) return undefined;
+          const lease = await inner.acquireLease!(request);
+          if (lease) endOf.set(request.name, clock!.now() + request.durationMs);
+          return lease;
+        },
+        async listLeases(prefix) {
+          return inner.listLeases!(prefix);
+        },
+      };
+    },
   ],
   [
     'does not prolong a lease',

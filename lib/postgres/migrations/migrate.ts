@@ -4,9 +4,10 @@ import { eventLog } from './0001-event-log.js';
 import { append } from './0002-append.js';
 import { appendByStream } from './0003-append-by-stream.js';
 import { patience } from './0004-patience.js';
+import { leaseDuration } from './0005-lease-duration.js';
 
 /** What was released is never edited: a change is one more at the end. */
-const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append, appendByStream, patience];
+const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append, appendByStream, patience, leaseDuration];
 
 /**
  * Brings the schema to the version that this package needs, in one transaction. Instances that start together wait for the

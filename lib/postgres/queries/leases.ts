@@ -5,23 +5,33 @@ import { escapeLike } from './event-conditions.js';
 /**
  * Takes a lease, or prolongs it. Only the server's clock decides when one has ended.
  *
- * `clock_timestamp()` and not `now()`: the statement may have waited for another one, and begun long ago.
+ * `clock_timestamp()` and not `now()`: the statement may have waited for another one, and begun long ago. A lease of another
+ * that ends later than its duration from now was given before that clock was set back: it stays his, and counts from now.
  */
 export function acquireLease(schema: string, { name, holder, durationMs }: LeaseRequest): Query<Lease | undefined> {
   return {
     writes: true,
     text: `
-      INSERT INTO ${schema}.leases AS held (name, holder, token, ends_at)
-      VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
+      INSERT INTO ${schema}.leases AS held (name, holder, token, ends_at, duration_ms)
+      VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond', $3)
       ON CONFLICT (name) DO UPDATE SET
-        holder = excluded.holder,
-        token = CASE WHEN held.holder = excluded.holder AND held.ends_at > clock_timestamp()
-          THEN held.token ELSE held.token + 1 END,
-        ends_at = clock_timestamp() + $3 * interval '1 millisecond'
+        (holder, token, ends_at, duration_ms) = (
+          SELECT
+            CASE WHEN taken THEN excluded.holder ELSE held.holder END,
+            CASE WHEN held.ends_at > now THEN held.token ELSE held.token + 1 END,
+            now + duration_ms * interval '1 millisecond',
+            duration_ms
+          FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock,
+            LATERAL (SELECT held.holder = excluded.holder OR held.ends_at <= now AS taken) AS lease,
+            LATERAL (SELECT CASE WHEN taken THEN excluded.duration_ms
+              ELSE coalesce(held.duration_ms, excluded.duration_ms) END AS duration_ms) AS duration
+        )
       WHERE held.holder = excluded.holder OR held.ends_at <= clock_timestamp()
-      RETURNING token`,
+        OR held.ends_at > clock_timestamp()
+          + coalesce(held.duration_ms, excluded.duration_ms) * interval '1 millisecond'
+      RETURNING token, holder`,
     values: [name, holder, durationMs],
-    answer: ([row]) => row && { name, holder, token: Number(row[0]) },
+    answer: ([row]) => (row?.[1] === holder ? { name, holder, token: Number(row[0]) } : undefined),
   };
 }
 

@@ -5,7 +5,8 @@ import type { Query } from '../postgres-client.js';
 export function logTime(schema: string): Query<LogTime> {
   return {
     text: `
-      SELECT floor(extract(epoch FROM clock_timestamp()) * 1000), log_end.recorded_at FROM ${schema}.log_end()`,
+      SELECT floor(extract(epoch FROM clock_timestamp()) * 1000), CASE WHEN log_end.head > 0 THEN log_end.recorded_at END
+      FROM ${schema}.log_end()`,
     values: [],
     answer: ([[now, recordedAt]]) => ({
       now: Number(now),

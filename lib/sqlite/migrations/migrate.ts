@@ -1,9 +1,10 @@
 import { StorageTooNewError, ValidationError } from '../../store/errors.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import { eventLog } from './0001-event-log.js';
+import { leaseDuration } from './0002-lease-duration.js';
 
 /** In their order, never to be changed: a file says how many of them it has seen. */
-const MIGRATIONS: readonly string[] = [eventLog];
+const MIGRATIONS: readonly string[] = [eventLog, leaseDuration];
 
 // "evst": tells our files from those of other programs (SQLite, "Application ID").
 const APPLICATION_ID = 0x65767374;

@@ -5,10 +5,15 @@ import type { SqliteClient } from '../sqlite-client.js';
 interface LeaseRow extends Lease {
   /** Milliseconds since 1970. */
   readonly endsAt: number;
+  /** Null when an earlier version gave it. */
+  readonly durationMs: number | null;
 }
 
 function findLease(client: SqliteClient, name: string): LeaseRow | undefined {
-  return client.get('SELECT name, holder, token, ends_at AS "endsAt" FROM leases WHERE name = ?', name);
+  return client.get(
+    'SELECT name, holder, token, ends_at AS "endsAt", duration_ms AS "durationMs" FROM leases WHERE name = ?',
+    name,
+  );
 }
 
 /** @returns undefined while another holder has it */
@@ -19,14 +24,20 @@ export function acquireLease(
 ): Lease | undefined {
   const last = findLease(client, name);
   const isHeld = last !== undefined && last.endsAt > now;
-  if (isHeld && last.holder !== holder) return undefined;
+  if (isHeld && last.holder !== holder) {
+    // The clock was set back since: it counts from now.
+    const latest = now + (last.durationMs ?? durationMs);
+    if (last.endsAt > latest) client.run('UPDATE leases SET ends_at = ? WHERE name = ?', latest, name);
+    return undefined;
+  }
   const token = isHeld ? last.token : (last?.token ?? 0) + 1;
   client.run(
-    'INSERT OR REPLACE INTO leases (name, holder, token, ends_at) VALUES (?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO leases (name, holder, token, ends_at, duration_ms) VALUES (?, ?, ?, ?, ?)',
     name,
     holder,
     token,
     now + durationMs,
+    durationMs,
   );
   return { name, holder, token };
 }

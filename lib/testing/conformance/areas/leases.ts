@@ -59,6 +59,20 @@ export const leases = area(
       assert.equal((await takenOver(log, 'billing', 'two')).holder, 'two');
     });
 
+    it('end after their time when the clock is set back meanwhile, and not before', async (log) => {
+      await log.acquired('billing', 'one', SHORT_MS);
+      log.clock.adjust(-3_600_000);
+      assert.equal(await log.acquire('billing', 'two'), undefined);
+      assert.equal((await takenOver(log, 'billing', 'two')).holder, 'two');
+    });
+
+    it('that were given for longer last for longer, whoever asks', async (log) => {
+      await log.acquired('billing', 'one', 60_000);
+      assert.equal(await log.acquire('billing', 'two', 1), undefined);
+      log.clock.push(5);
+      assert.equal(await log.acquire('billing', 'two', 1), undefined);
+    });
+
     it('have a larger token with each holder', async (log) => {
       const tokens: number[] = [];
       for (const holder of ['one', 'two', 'one', 'three']) {
