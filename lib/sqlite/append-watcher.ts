@@ -1,11 +1,12 @@
 import type { EngineContext } from '../store/storage-engine.js';
 import { messageOf, stackOf } from '../store/error-text.js';
+import type { OpenedFiles } from './opened-files.js';
 import { dataVersion } from './queries/data-version.js';
 import { loadLog } from './queries/log.js';
 import type { SqliteClient } from './sqlite-client.js';
 import { isBusy } from './sqlite-errors.js';
 
-/** Looks now and then whether another process has appended, as long as somebody wants to know. */
+/** Looks now and then whether another process has appended, and the files are there, as long as somebody wants to know. */
 export class AppendWatcher {
   readonly #listeners = new Set<() => void>();
   #cancelTimer: (() => void) | undefined;
@@ -14,6 +15,7 @@ export class AppendWatcher {
 
   constructor(
     private readonly client: SqliteClient,
+    private readonly files: OpenedFiles,
     private readonly context: EngineContext,
     private readonly intervalMs: number,
   ) {}
@@ -43,8 +45,17 @@ export class AppendWatcher {
   }
 
   #look(): void {
+    this.#seeFiles();
     if (this.#note()) for (const call of [...this.#listeners]) call();
     if (this.#listeners.size > 0) this.#schedule();
+  }
+
+  #seeFiles(): void {
+    try {
+      this.files.checkAll();
+    } catch {
+      // It was said in the log; whoever calls next is refused.
+    }
   }
 
   /** @returns whether another connection has appended since the last time */

@@ -1,30 +1,74 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StorageCorruptedError } from '../store/errors.js';
+import { migrate } from './migrations/migrate.js';
+import { SqliteClient } from './sqlite-client.js';
+import type { SqliteDriver } from './sqlite-driver.js';
+import type { CheckedSqliteEngineOptions } from './sqlite-engine-options.js';
 import { storageOf } from './sqlite-errors.js';
 
 const OWNER_ONLY = 0o600;
 const OWNER_ONLY_DIRECTORY = 0o700;
 
+/** A database is a whole number of pages, the smallest of which has so many bytes (SQLite, "Database File Format"). */
+const SMALLEST_DATABASE_BYTES = 512;
+
 /**
- * Makes the file, empty, if it is not there, and the directories above it; for their owner only. SQLite gives the files
- * that it makes beside it the same mode.
+ * Makes the database if it is not there, and the directories above it; for their owner only. SQLite gives the files that it
+ * makes beside it the same mode.
  *
- * @throws {StorageCorruptedError} when the database is gone, but what was written to it last is still there
+ * It gets its name when it is complete, so that a file of a few bytes is never one that is just being made.
+ *
+ * @throws {StorageCorruptedError} when the database is gone or cut off, but what was written to it last is still there; or
+ *   when it has too few bytes to be one. SQLite would take it for a new one
  */
-export async function makeDatabaseFile(file: string): Promise<void> {
+export async function makeDatabaseFile({ driver, file }: CheckedSqliteEngineOptions): Promise<void> {
   await makeDirectory(dirname(file));
-  if ((await sizeOf(file)) === 0 && (await sizeOf(`${file}-wal`)) > 0) {
-    // SQLite would take the database for a new one, and remove the rest of the old one.
+  const size = await sizeOf(file);
+  if ((size ?? 0) === 0 && ((await sizeOf(`${file}-wal`)) ?? 0) > 0) {
     throw new StorageCorruptedError(storageOf(file), `it is empty or missing, but ${file}-wal is not`);
   }
+  if (size === undefined) {
+    await make(driver, file);
+  } else if (size < SMALLEST_DATABASE_BYTES) {
+    const reason = `it has ${size} bytes, too few for a database; if it was never one, remove it`;
+    throw new StorageCorruptedError(storageOf(file), reason);
+  }
+}
+
+async function make(driver: SqliteDriver, file: string): Promise<void> {
+  const temporary = `${file}-${randomBytes(8).toString('hex')}.tmp`;
+  const { O_CREAT, O_EXCL, O_RDWR } = constants;
+  await (await fs.open(temporary, O_CREAT | O_EXCL | O_RDWR, OWNER_ONLY)).close();
   try {
-    const { O_CREAT, O_EXCL, O_RDWR } = constants;
-    await (await fs.open(file, O_CREAT | O_EXCL | O_RDWR, OWNER_ONLY)).close();
+    const client = new SqliteClient(new driver(temporary), temporary);
+    try {
+      // It is synced as a whole. A journal would be another file.
+      client.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF');
+      migrate(client);
+    } finally {
+      client.close();
+    }
+    await syncFile(temporary);
+    await giveName(temporary, file);
     await syncDirectory(dirname(file));
+  } finally {
+    await fs.rm(temporary, { force: true });
+  }
+}
+
+/** To the first of several processes that make it at the same time. */
+async function giveName(temporary: string, file: string): Promise<void> {
+  try {
+    await fs.link(temporary, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    // A file system without hard links: the others of this moment would have opened what is replaced, and see that.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
+    await fs.rename(temporary, file);
   }
 }
 
@@ -54,12 +98,13 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** @returns 0 also when there is no such file */
-async function sizeOf(file: string): Promise<number> {
+/** @returns undefined when there is no such file; what else has this name counts as large */
+async function sizeOf(file: string): Promise<number | undefined> {
   try {
-    return (await fs.stat(file)).size;
+    const stat = await fs.stat(file);
+    return stat.isFile() ? stat.size : Infinity;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

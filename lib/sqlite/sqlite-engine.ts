@@ -31,6 +31,7 @@ import { appendEvents } from './append-events.js';
 import { AppendWatcher } from './append-watcher.js';
 import { BusyRetry } from './busy-retry.js';
 import { makeDatabaseFile } from './database-file.js';
+import { OpenedFiles } from './opened-files.js';
 import { openDatabase, PAGE_CACHE_BYTES } from './open-database.js';
 import { keepCheckpoint } from './keep-checkpoint.js';
 import { listCheckpoints, loadCheckpoint, removeCheckpoint } from './queries/checkpoints.js';
@@ -70,6 +71,7 @@ interface Opened {
   readonly context: EngineContext;
   readonly client: SqliteClient;
   readonly busy: BusyRetry;
+  readonly files: OpenedFiles;
   readonly writes: WriteQueue;
   readonly watcher: AppendWatcher;
 }
@@ -97,12 +99,13 @@ class SqliteEngine implements StorageEngine {
     this.#isOpening = true;
     const { file, busyTimeoutMs, pollIntervalMs } = this.options;
     try {
-      await makeDatabaseFile(file);
+      await makeDatabaseFile(this.options);
       const busy = new BusyRetry(context.clock, busyTimeoutMs, file);
       const client = await busy.run(() => openDatabase(this.options));
-      const writes = new WriteQueue(client, busy);
-      const watcher = new AppendWatcher(client, context, pollIntervalMs);
-      this.#opened = { context, client, busy, writes, watcher };
+      const files = new OpenedFiles(file, context);
+      const writes = new WriteQueue(client, busy, files);
+      const watcher = new AppendWatcher(client, files, context, pollIntervalMs);
+      this.#opened = { context, client, busy, files, writes, watcher };
     } catch (error) {
       throw toStoreError(error, file);
     } finally {
@@ -218,6 +221,7 @@ class SqliteEngine implements StorageEngine {
   }
 
   usage({ recordedSince }: Retained): MaybePromise<EngineUsage> {
+    this.#open.files.checkAll();
     return this.#read((client) => {
       const log = loadLog(client);
       const first = firstKept(client, log, recordedSince);
@@ -237,7 +241,8 @@ class SqliteEngine implements StorageEngine {
 
   /** Lets statements see one state of the database, whatever others write meanwhile. */
   #read<T>(work: (client: SqliteClient) => T): MaybePromise<T> {
-    const { client, busy } = this.#open;
+    const { client, busy, files } = this.#open;
+    files.checkAgain();
     return busy.run(() => client.reading(() => work(client)));
   }
 

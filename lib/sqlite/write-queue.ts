@@ -1,5 +1,6 @@
 import { EventStoreError, StorageUnavailableError } from '../store/errors.js';
 import type { BusyRetry } from './busy-retry.js';
+import type { OpenedFiles } from './opened-files.js';
 import { loadLog, type Log, saveLog } from './queries/log.js';
 import type { SqliteClient } from './sqlite-client.js';
 
@@ -38,6 +39,7 @@ export class WriteQueue {
   constructor(
     private readonly client: SqliteClient,
     private readonly busy: BusyRetry,
+    private readonly files: OpenedFiles,
   ) {}
 
   /**
@@ -99,6 +101,8 @@ export class WriteQueue {
       }
     });
     if (log.changes !== changes) saveLog(this.client, log);
+    // As late as can be, and before the commit: what goes wrong afterwards went wrong after it was kept.
+    this.files.check();
     return outcomes;
   }
 }

@@ -60,6 +60,17 @@ describe('a store does not open', () => {
     expect(await opening(file)).toBeInstanceOf(StorageCorruptedError);
   });
 
+  it.each([0, 1, 16, 511])('a file of %d bytes, and leaves it as it is', async (size) => {
+    const file = await filledFile();
+    truncateSync(file, size);
+
+    const error = await opening(file);
+
+    expect(error).toBeInstanceOf(StorageCorruptedError);
+    expect((error as Error).message).toContain(`it has ${size} bytes`);
+    expect(readFileSync(file)).toHaveLength(size);
+  });
+
   it('an empty file beside what was written last', async () => {
     const file = await fileOfKilledProcess();
     truncateSync(file, 0);
@@ -83,7 +94,7 @@ describe('a store does not open', () => {
     const error = await opening(file);
 
     expect(error).toBeInstanceOf(StorageTooNewError);
-    expect(error).toMatchObject({ version: 7, supported: 1 });
+    expect(error).toMatchObject({ version: 7, supported: 2 });
   });
 
   it('a database of another program, and leaves it as it is', async () => {

@@ -1,5 +1,5 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, statSync, watch, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { openEventStore, StorageFailedError, ValidationError } from 'nestjs-stream-store';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
@@ -19,14 +19,19 @@ describe('a new database', () => {
     expect(paths.map(modeOf)).toEqual(['700', '700', '600', '600', '600']);
   });
 
-  it('takes the place of an empty file', async () => {
+  it('is complete when it gets its name, and leaves nothing beside it', async () => {
     const file = newFile();
-    writeFileSync(file, '');
+    const watcher = watch(dirname(file));
+    const sizes: number[] = [];
+    watcher.on('change', (_, name) => name === 'events.db' && sizes.push(statSync(file).size));
 
     const store = await openTestStore({ engine: engineOn(file) });
     await store.append('s', { type: 't', data: 1 });
+    watcher.close();
 
     expect(dataOf(await store.readStream('s'))).toEqual([1]);
+    expect(Math.min(...sizes, 4_096)).toBeGreaterThan(512);
+    expect(readdirSync(dirname(file)).sort()).toEqual(['events.db', 'events.db-shm', 'events.db-wal']);
   });
 
   it('can be opened by eight stores at the same time', async () => {
