@@ -42,7 +42,7 @@ export type Around = (verb: EngineVerb, ask: () => MaybePromise<unknown>, reques
 
 /** An engine like `inner`, every call of which goes through `around`. */
 export function aroundEngine(around: Around, inner: StorageEngine = memoryEngine()): StorageEngine {
-  const known = [...(Object.keys(VERBS) as EngineVerb[]), ...LEASE_VERBS.filter((verb) => verb in inner)];
+  const known = [...(Object.keys(VERBS) as EngineVerb[]), ...LEASE_VERBS].filter((verb) => verb in inner);
   const verbs = known.map((verb) => {
     const ask = inner[verb]!.bind(inner) as (...request: unknown[]) => MaybePromise<unknown>;
     return [verb, (...request: unknown[]) => around(verb, () => ask(...request), request[0])] as const;
