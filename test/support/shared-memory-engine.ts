@@ -164,11 +164,15 @@ export class SharedMemory {
   }
 
   #save(name: string, checkpoint: Checkpoint, lease: Lease | undefined, conditions?: CheckpointConditions): void {
+    this.#keep(name, checkpoint, lease, conditions);
+    this.onCheckpoint(name, this.checkpoints.get(name)!, lease);
+  }
+
+  #keep(name: string, checkpoint: Checkpoint, lease: Lease | undefined, conditions?: CheckpointConditions): void {
     this.#check(lease);
     // As a database does: it keeps no object of the process.
     const kept = JSON.parse(JSON.stringify(checkpoint)) as Checkpoint;
     void this.#inner.saveCheckpoint(name, kept, undefined, conditions);
-    this.onCheckpoint(name, kept, lease);
     this.checkpoints.set(name, kept);
   }
 
@@ -194,7 +198,9 @@ export class SharedMemory {
       client,
       saveCheckpoint: async (name, checkpoint, under, conditions) => {
         this.#check((lease = under));
-        commits.unshift(() => this.#save(name, checkpoint, under, conditions));
+        // What may refuse comes before the rows, and who looks on is told when all of it is kept.
+        commits.unshift(() => this.#keep(name, checkpoint, under, conditions));
+        commits.push(() => this.onCheckpoint(name, this.checkpoints.get(name)!, under));
       },
     }).finally(() => (isOver = true));
     await this.beforeCommit();
