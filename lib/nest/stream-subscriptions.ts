@@ -150,7 +150,10 @@ export class StreamSubscriptions {
 
   /** @internal Ends all handlers: they may finish what they have begun, for as long as their stores allow. */
   async stop(): Promise<void> {
-    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    const ends = [...this.#handlers].map(([name, { store, consumer }]) =>
+      store.ending.orGiveUp(`handler ${name}`, consumer.stop()),
+    );
+    await Promise.all(ends);
   }
 }
 

@@ -20,6 +20,7 @@ import {
 } from './errors.js';
 import { compileTypes, toFilter } from './event-filter.js';
 import type { NewEvent, RecordedEvent } from './event.js';
+import { Ending } from './ending.js';
 import { EventReader } from './event-reader.js';
 import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { acceptEvent } from './event-validator.js';
@@ -137,6 +138,9 @@ export class EventStore {
   /** Retention tells them what it removes, for as long as somebody holds them. */
   readonly #replays = new Set<WeakRef<Replay>>();
 
+  /** @internal The time that its end may take, with that of its handlers. */
+  readonly ending: Ending;
+
   #instrumentation: GuardedInstrumentation | undefined;
   #closed: Promise<void> | undefined;
   #remembersHead = false;
@@ -155,6 +159,10 @@ export class EventStore {
     this.#options = options;
     this.#engine = engine;
     // The call that happens to open it is not whom its connections and timers work for.
+    const { name, shutdownTimeoutMs, clock, logger, metricsCollector } = options;
+    this.ending = new Ending(name, shutdownTimeoutMs, clock, logger, () =>
+      metricsCollector.onBackgroundFailure?.({ store: name, operation: 'shutdown' }),
+    );
     this.#gate = new StoreGate(options.name, () => inOwnContext(() => this.#start()));
     this.#reader = new EventReader(options.name, engine, this.#gate, options.metricsCollector);
     this.#retentionClock = new RetentionClock(engine, options);
@@ -384,7 +392,8 @@ export class EventStore {
   /** Leaves the engine as it was before, so that it can be opened again. */
   async #takeBackOpening(): Promise<void> {
     try {
-      await this.#engine.close();
+      const close = async (): Promise<void> => this.#engine.close();
+      await this.ending.orGiveUp('closing its engine', close());
     } catch (error) {
       const problem = `Store "${this.name}" could not be opened, and its engine could not be closed again`;
       this.logger.error(`${problem}: ${messageOf(error)}`, stackOf(error));
@@ -817,12 +826,13 @@ export class EventStore {
   }
 
   async #close(): Promise<void> {
-    const callsEnded = this.#gate.close();
+    const { isOpen } = this.#gate;
+    const callsEnded = this.ending.orGiveUp('the calls that are not answered', this.#gate.close());
     await this.#subscriptions.closeAll();
-    const wasOpened = await callsEnded;
+    const wasOpened = (await callsEnded) ?? isOpen;
     this.#snapshots.stop();
     this.#stopHints?.();
-    await this.#sweeper.stop();
+    await this.ending.orGiveUp('its sweep', this.#sweeper.stop());
     if (!wasOpened) return;
     try {
       await this.#snapshots.takeLast();

@@ -39,9 +39,10 @@ export interface Fault {
   readonly times?: number;
   /**
    * `before` fails instead of doing it, as when a connection is refused. `after` does it and fails then, as when the answer is
-   * lost on its way; what the engine itself fails with stays. Default `before`.
+   * lost on its way; what the engine itself fails with stays. `never` does nothing and gives no answer, as a server that stands
+   * still. Default `before`.
    */
-  readonly when?: 'before' | 'after';
+  readonly when?: 'before' | 'after' | 'never';
   /** What the call fails with. Default an `InjectedFaultError`. */
   readonly error?: unknown;
 }
@@ -123,6 +124,7 @@ class FaultScript {
     const fault = this.#faultOf(verb);
     if (!fault) return call();
     const { when = 'before', error = new InjectedFaultError(verb, when === 'after') } = fault;
+    if (when === 'never') return new Promise(() => undefined);
     if (when === 'before') throw error;
     const answer = call();
     if (!isPromise(answer)) throw error;
