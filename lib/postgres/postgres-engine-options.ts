@@ -34,6 +34,12 @@ export interface PostgresEngineOptions {
    * connection for one transaction only: appends of other instances are then seen within a second. Default true.
    */
   readonly listen?: boolean;
+
+  /**
+   * Whether an append is refused, and nothing of it kept, while commits do not wait for a synchronous standby: then none that was
+   * acknowledged is lost when that standby takes over. Default false.
+   */
+  readonly requireSynchronousStandby?: boolean;
 }
 
 /** One listens, one is in a transaction, and one is for what is called within that. */
@@ -44,6 +50,7 @@ export const DEFAULT_POSTGRES_ENGINE_OPTIONS = Object.freeze({
   maxConnections: 10,
   schema: 'event_store',
   listen: true,
+  requireSynchronousStandby: false,
 } satisfies PostgresEngineOptions);
 
 /** Options that were checked and filled in. */
@@ -52,6 +59,7 @@ export interface CheckedPostgresEngineOptions {
   readonly maxConnections: number;
   readonly schema: string;
   readonly listen: boolean;
+  readonly requireSynchronousStandby: boolean;
 }
 
 /** @throws {ValidationError} that names the option */
@@ -62,6 +70,7 @@ export function checkPostgresEngineOptions(options: PostgresEngineOptions): Chec
     maxConnections = DEFAULT_POSTGRES_ENGINE_OPTIONS.maxConnections,
     schema = DEFAULT_POSTGRES_ENGINE_OPTIONS.schema,
     listen = DEFAULT_POSTGRES_ENGINE_OPTIONS.listen,
+    requireSynchronousStandby = DEFAULT_POSTGRES_ENGINE_OPTIONS.requireSynchronousStandby,
   } = options;
   if (!Number.isSafeInteger(maxConnections) || maxConnections < LEAST_CONNECTIONS) {
     throw new ValidationError('postgresEngine.maxConnections', `${shown(maxConnections)} is no whole number above 2.`);
@@ -72,10 +81,11 @@ export function checkPostgresEngineOptions(options: PostgresEngineOptions): Chec
       `${shown(schema)} is none: give 1 to 48 letters, digits, "_" and "-", not beginning with a digit, "-" or "pg_".`,
     );
   }
-  if (typeof listen !== 'boolean') {
-    throw new ValidationError('postgresEngine.listen', `${shown(listen)} is neither true nor false.`);
+  for (const [name, value] of Object.entries({ listen, requireSynchronousStandby })) {
+    if (typeof value === 'boolean') continue;
+    throw new ValidationError(`postgresEngine.${name}`, `${shown(value)} is neither true nor false.`);
   }
-  return { source: toSource(options), maxConnections, schema, listen };
+  return { source: toSource(options), maxConnections, schema, listen, requireSynchronousStandby };
 }
 
 function toSource(options: PostgresEngineOptions): CheckedPostgresEngineOptions['source'] {

@@ -109,6 +109,7 @@ class PostgresEngine implements StorageEngine {
         maxEventsPerStream,
         maxStreams,
         announcement: this.#announcer?.next(),
+        requiresStandby: this.options.requireSynchronousStandby,
       }));
     } catch (error) {
       await this.close();

@@ -102,6 +102,56 @@ here('with a synchronous standby', () => {
     },
     scaledTimeLimit(180_000),
   );
+
+  it('appends can be refused while commits do not wait for it, and nothing of them is kept', async () => {
+    const open = () =>
+      openEventStore({
+        engine: postgresEngine({ connectionString: pair.url, schema: 'demanding', requireSynchronousStandby: true }),
+        logger,
+      });
+    const store = await open();
+    await store.append('a', numbered(1, 2));
+
+    await pair.waitForStandby("''");
+    await eventually('the refusal', () =>
+      store.append('b', numbered(1, 1)).then(
+        () => false,
+        () => true,
+      ),
+    );
+    const error = await rejectionOf(store.append('a', numbered(3, 3), { expectedRevision: 2 }));
+
+    expect(error).toMatchObject({ code: 'STORAGE_UNAVAILABLE', isOutcomeUnknown: false });
+    expect((error as Error).message).toContain('requireSynchronousStandby');
+    await pair.waitForStandby("'*'");
+    await eventually('the acceptance', () =>
+      store.append('a', numbered(4, 4), { expectedRevision: 2 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(dataOf(await store.readStream('a'))).toEqual([1, 2, 4]);
+    await store.close();
+  });
+
+  it('a commit whose wait for it was cancelled is in doubt, neither kept nor failed', async () => {
+    const store = await openEventStore({
+      engine: postgresEngine({ connectionString: pair.url, schema: 'doubt' }),
+      logger,
+    });
+    await store.append('a', numbered(1, 1));
+    await pair.waitForStandby("'nobody'");
+    const appending = rejectionOf(store.append('a', numbered(2, 2)));
+    const waiting = async () =>
+      (await pair.primary.run("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))[0]?.pid;
+    await eventually('the wait', async () => (await waiting()) !== undefined);
+
+    await pair.primary.run('SELECT pg_cancel_backend($1)', [await waiting()]);
+
+    expect(await appending).toMatchObject({ code: 'STORAGE_UNAVAILABLE', isOutcomeUnknown: true });
+    await pair.waitForStandby("'*'");
+    await store.close();
+  });
 });
 
 here('with several hosts', () => {

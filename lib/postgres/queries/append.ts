@@ -1,4 +1,9 @@
-import { StorageFailedError, StreamLimitReachedError, WrongExpectedRevisionError } from '../../store/errors.js';
+import {
+  StorageFailedError,
+  StorageUnavailableError,
+  StreamLimitReachedError,
+  WrongExpectedRevisionError,
+} from '../../store/errors.js';
 import { createEventId } from '../../store/event-id.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../store/expected-revision.js';
 import type { AppendAnswer, AppendRequest } from '../../store/storage-engine.js';
@@ -17,7 +22,13 @@ export interface CommitSettings {
   readonly maxStreams: number;
   /** What to tell other instances; undefined for nothing. */
   readonly announcement: Announcement | undefined;
+  /** Whether nothing is to be kept that a standby might not have. Default false. */
+  readonly requiresStandby?: boolean;
 }
+
+// A commit waits for a standby, and says so when it was told not to wait any longer.
+const WAITS_FOR_STANDBY = `current_setting('synchronous_standby_names') <> ''
+  AND current_setting('synchronous_commit') NOT IN ('off', 'local') AND current_setting('client_min_messages') <> 'error'`;
 
 /** What became of a batch: it was kept, or why not, or it is to be asked again, because it repeats one beside it. */
 export type AppendOutcome = AppendAnswer | WrongExpectedRevisionError | StreamLimitReachedError | 'ask again';
@@ -35,17 +46,21 @@ export function append(
   requests: readonly AppendRequest[],
   settings: CommitSettings,
 ): Query<readonly AppendOutcome[]> {
-  const { isOwnClock, maxEventsPerStream, maxStreams, announcement } = settings;
+  const { isOwnClock, maxEventsPerStream, maxStreams, announcement, requiresStandby } = settings;
   const now = Math.floor(settings.now);
   const { streamIds, batches, events } = columnsOf(requests, now);
   const retainedSince = requests.reduce((latest, { recordedSince }) => Math.max(latest, recordedSince), -Infinity);
+  // The function is called with what the condition lets through, so not before it was looked at.
+  const [when, ids] = requiresStandby
+    ? [`(SELECT $1::text[] AS ids WHERE ${WAITS_FOR_STANDBY} OFFSET 0) AS wanted,`, 'wanted.ids']
+    : ['', '$1'];
   return {
     writes: true,
     isPrepared: true,
     // Never later than the clock of the server, which is one for all, and never as what has expired. Nulls do not count.
     text: `SELECT outcomes, revisions, heads
-      FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS server,
-        ${schema}.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, greatest(least($12::bigint, server.now), $19::bigint),
+      FROM ${when} (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS server,
+        ${schema}.append(${ids}, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, greatest(least($12::bigint, server.now), $19::bigint),
           $13, $14, $15, $16, $17, $18)`,
     values: [
       streamIds,
@@ -120,11 +135,16 @@ function toNumber(expected: ExpectedRevision): number {
   }
 }
 
+const NO_STANDBY =
+  'commits do not wait for a standby, as requireSynchronousStandby demands: see synchronous_standby_names, ' +
+  'synchronous_commit, and client_min_messages';
+
 function outcomesOf(
   rows: readonly Row[],
   requests: readonly AppendRequest[],
   { maxEventsPerStream, maxStreams }: CommitSettings,
 ): AppendOutcome[] {
+  if (rows.length === 0) throw new StorageUnavailableError('PostgreSQL', false, new Error(NO_STANDBY));
   const [outcomes, revisions, heads] = rows[0].map(integersOf);
   return requests.map(({ streamId, events, expectedRevision }, batch) => {
     const revision = revisions[batch];

@@ -7,6 +7,7 @@ interface ServerSettings {
   readonly fsync: string;
   readonly fullPageWrites: string;
   readonly synchronousCommit: string;
+  readonly standbyNames: string;
   /** Functions and operators that stand before those of PostgreSQL with the same name; null for none. */
   readonly shadows: string | null;
 }
@@ -23,12 +24,12 @@ const OPERATORS = '(SELECT oprname, oprnamespace FROM pg_catalog.pg_operator)';
 
 const serverSettings: Query<ServerSettings> = {
   text: `SELECT current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'),
-    current_setting('synchronous_commit'), (SELECT string_agg(DISTINCT name, ', ') FROM (
+    current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), (SELECT string_agg(DISTINCT name, ', ') FROM (
       ${shadowsAmong(FUNCTIONS)} UNION ALL ${shadowsAmong(OPERATORS)}
     ) AS shadows (name))`,
   values: [],
-  answer: ([[encoding, fsync, fullPageWrites, synchronousCommit, shadows]]) =>
-    ({ encoding, fsync, fullPageWrites, synchronousCommit, shadows }) as ServerSettings,
+  answer: ([[encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows]]) =>
+    ({ encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows }) as ServerSettings,
 };
 
 /**
@@ -37,7 +38,8 @@ const serverSettings: Query<ServerSettings> = {
  * @throws {ValidationError} when it cannot
  */
 export async function checkServer(client: PostgresClient, { storeName, logger }: EngineContext): Promise<void> {
-  const { encoding, fsync, fullPageWrites, synchronousCommit, shadows } = await client.run(serverSettings);
+  const { encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows } =
+    await client.run(serverSettings);
   if (encoding !== 'UTF8') {
     throw new ValidationError('postgresEngine', `the database is encoded in ${encoding}: take one that is in UTF8.`);
   }
@@ -53,6 +55,12 @@ export async function checkServer(client: PostgresClient, { storeName, logger }:
     if (value !== 'off') continue;
     logger.warn(
       `Store "${storeName}": ${setting} is off in PostgreSQL, so a loss of power can take appends that were acknowledged.`,
+    );
+  }
+  if (client.connections.servers.length > 1 && standbyNames === '') {
+    logger.warn(
+      `Store "${storeName}": no standby is synchronous (synchronous_standby_names), so a failover can take appends that were ` +
+        'acknowledged.',
     );
   }
 }
