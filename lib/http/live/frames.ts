@@ -24,11 +24,17 @@ interface FrameMark {
   readonly end: number;
 }
 
+interface KeptText {
+  /** Of the event. */
+  readonly id: string;
+  readonly text: string;
+}
+
 /** Writes events as server-sent events (HTML Standard, 9.2.5), each text once. */
 export class FrameWriter {
   /** Texts by global position. When the newer half is full, it becomes the older one, and the older one goes. */
-  #texts = new Map<number, string>();
-  #olderTexts = new Map<number, string>();
+  #texts = new Map<number, KeptText>();
+  #olderTexts = new Map<number, KeptText>();
   #length = 0;
 
   /**
@@ -54,9 +60,10 @@ export class FrameWriter {
   #textOf(event: RecordedEvent): string {
     const { globalPosition } = event;
     const known = this.#texts.get(globalPosition) ?? this.#olderTexts.get(globalPosition);
-    if (known !== undefined) return known;
+    // A log that went back has another event there.
+    if (known?.id === event.id) return known.text;
     const text = JSON.stringify(event);
-    this.#texts.set(globalPosition, text);
+    this.#texts.set(globalPosition, { id: event.id, text });
     this.#length += text.length;
     if (this.#length > KEPT_LENGTH / 2) {
       this.#olderTexts = this.#texts;

@@ -12,6 +12,8 @@ export interface Follower {
   offer(frames: Frames): void;
   /** Says that the channel has gone on without it, over events that retention removed. */
   leaveBehind(): void;
+  /** Says that the log went back: that it does not go on from a position, and ends at another now. */
+  startAgain(after: number, head: number): void;
   /** Says that the log cannot be read any more. */
   end(): void;
 }
@@ -47,7 +49,18 @@ export class LiveChannel {
     onEnd: (error?: unknown) => void,
   ) {
     this.#offeredTo = after;
-    this.#subscription = store.subscribe(target.target, after, { onGap: ({ trimmedTo }) => this.#skipTo(trimmedTo) });
+    this.#subscription = store.subscribe(target.target, after, {
+      onGap: ({ trimmedTo }) => this.#skipTo(trimmedTo),
+      onFork: ({ position, head }) => {
+        // What it has kept is of another log, so it is left, and each member begins by itself.
+        onEnd();
+        this.close();
+        for (const member of [...this.#members]) {
+          this.leave(member);
+          member.startAgain(position, head);
+        }
+      },
+    });
     this.#run()
       .then(() => onEnd(), onEnd)
       .finally(() => this.#members.forEach((member) => member.end()));

@@ -74,6 +74,18 @@ export class LiveClient implements Follower {
     if (this.isBlocked) this.#channel?.stopWaiting(this);
   }
 
+  startAgain(after: number, head: number): void {
+    this.#channel = undefined;
+    this.#reset(after, head);
+    void this.#goOn();
+  }
+
+  /** Says that what it got is of another log, and that it gets all of this one. */
+  #reset(after: number, head: number): void {
+    this.place = 0;
+    this.#send(`event: reset\ndata: ${JSON.stringify({ after, head })}\n\n${idLine(0)}`);
+  }
+
   leaveBehind(): void {
     this.#channel?.stopWaiting(this);
     void this.#goOn();
@@ -142,9 +154,15 @@ export class LiveClient implements Follower {
   async #readLog(): Promise<void> {
     const { store, writer } = this.source;
     const { target } = this;
+    let hasForked = false;
     const subscription = store.subscribe(target.target, this.place, {
       // Told while the subscription goes to rest, which it has to finish before it is closed.
       onCaughtUp: () => queueMicrotask(() => void subscription.close()),
+      onFork: ({ position, head }) => {
+        hasForked = true;
+        this.#reset(position, head);
+        void subscription.close();
+      },
       onGap: (gap) => this.#send(`event: gap\nid: ${gap.trimmedTo}\ndata: ${JSON.stringify(gap)}\n\n`),
     });
     this.#ownReading = subscription;
@@ -156,6 +174,7 @@ export class LiveClient implements Follower {
       }
       if (this.#channel && this.#channel.after(this.place) !== 'read the log') return;
     }
+    if (hasForked) return;
     this.place = Math.max(this.place, subscription.position);
     if (!this.#hasEnded && !this.source.channelOf(target)) this.source.openChannel(target, this.place);
   }
