@@ -392,8 +392,7 @@ export class EventStore {
   /** Leaves the engine as it was before, so that it can be opened again. */
   async #takeBackOpening(): Promise<void> {
     try {
-      const close = async (): Promise<void> => this.#engine.close();
-      await this.ending.orGiveUp('closing its engine', close());
+      await this.#engine.close();
     } catch (error) {
       const problem = `Store "${this.name}" could not be opened, and its engine could not be closed again`;
       this.logger.error(`${problem}: ${messageOf(error)}`, stackOf(error));
@@ -837,7 +836,8 @@ export class EventStore {
     try {
       await this.#snapshots.takeLast();
     } finally {
-      await this.#engine.close();
+      const close = async (): Promise<void> => this.#engine.close();
+      await this.ending.orGiveUp('closing its engine', close());
     }
   }
 
