@@ -1,4 +1,5 @@
 import { END } from '../store/cursor.js';
+import { StorageCorruptedError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { StreamInfo } from '../store/stream-info.js';
 import { AUDIT_EVENT_TYPE } from './audit-record.js';
@@ -23,9 +24,7 @@ export class TrailStreams {
     if (typeof this.stream === 'string') return (await this.#days(this.stream)).map(({ streamId }) => streamId);
     // Whose names nobody can tell from the others.
     const found = await this.store.getStreams();
-    const isAudit = async ({ streamId }: StreamInfo): Promise<boolean> =>
-      (await this.store.readStream(streamId, 0, { limit: 1, types: [AUDIT_EVENT_TYPE] })).length > 0;
-    const flags = await Promise.all(found.map(isAudit));
+    const flags = await Promise.all(found.map(({ streamId }) => this.#holdsRecords(streamId)));
     return found.filter((_, index) => flags[index]).map(({ streamId }) => streamId);
   }
 
@@ -39,6 +38,23 @@ export class TrailStreams {
     const filter = { types: [AUDIT_EVENT_TYPE] };
     const { events } = await this.store.readAll({ from: END, direction: 'backward', limit: 1, filter });
     return events[0]?.streamId;
+  }
+
+  /** A stream that is damaged is told by its end; where that cannot be read either, it may be of the trail. */
+  async #holdsRecords(streamId: string): Promise<boolean> {
+    const types = [AUDIT_EVENT_TYPE];
+    try {
+      return (await this.store.readStream(streamId, 0, { limit: 1, types })).length > 0;
+    } catch (error) {
+      if (!(error instanceof StorageCorruptedError)) throw error;
+    }
+    try {
+      const [last] = await this.store.readStream(streamId, END, { limit: 1, direction: 'backward' });
+      return last === undefined || last.type === AUDIT_EVENT_TYPE;
+    } catch (error) {
+      if (!(error instanceof StorageCorruptedError)) throw error;
+      return true;
+    }
   }
 
   async #days(prefix: string): Promise<StreamInfo[]> {

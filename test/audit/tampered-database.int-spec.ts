@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { EventStoreModule } from 'nestjs-stream-store';
+import { EventStore, EventStoreModule } from 'nestjs-stream-store';
 import { AuditTrail, AuditTrailModule } from 'nestjs-stream-store/audit';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { startApp } from '../support/nest-app.js';
@@ -67,4 +67,25 @@ describe('a trail of two days in PostgreSQL', () => {
     expect(await trail.verify({ heads })).toMatchObject({ isIntact: false });
     expect(await trail.verify()).toMatchObject({ isIntact: needsHeads });
   });
+});
+
+it('names a day of streams that the application names, whose beginning is gone, beside damage that is none of its own', async () => {
+  const schema = server.newSchema();
+  const app = await startApp({
+    imports: [
+      EventStoreModule.forRoot({ engine: postgresEngine({ connectionString: server.url, schema }) }),
+      AuditTrailModule.register({ hashChain: true, stream: (at) => `of-${at.getUTCDate()}` }),
+    ],
+  });
+  const trail = app.get(AuditTrail);
+  for (let number = 1; number <= 5; number++) {
+    await trail.record({ ...about, actor: 'ada', correlationId: String(number) }, new Date('2024-01-01T12:00:00Z'));
+    await app.get(EventStore).append('orders', { type: 'order.placed' });
+  }
+  await server.run(`DELETE FROM ${schema}.events WHERE stream_id = 'orders' AND position < 3`);
+  expect(await trail.verify()).toMatchObject({ isIntact: true, verified: 5 });
+
+  await server.run(`DELETE FROM ${schema}.events WHERE stream_id = 'of-1' AND position < 3`);
+
+  expect(await trail.verify()).toMatchObject({ isIntact: false, problem: { kind: 'missing', streamId: 'of-1' } });
 });
