@@ -445,9 +445,10 @@ export class EventConsumer implements Consumer {
     cancelDeadline();
     if (this.#isMarkedRunning) {
       this.#isMarkedRunning = false;
-      await this.#keeper
-        ?.flush()
-        .catch((error: unknown) => this.#reportUnsaved('could not save its last checkpoint', error));
+      await this.#keeper?.flush().catch((error: unknown) => {
+        // That the lease is lost is said where it is noticed; whoever has it now goes on.
+        if (!(error instanceof LeaseLostError)) this.#reportUnsaved('could not save its last checkpoint', error);
+      });
     }
     this.#keeper?.close();
   }

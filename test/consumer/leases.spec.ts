@@ -282,6 +282,46 @@ describe('a process that stalls for longer than its lease', () => {
     expect(a.instance.leaseChanges).toEqual(['d gained', 'd lost']);
   });
 
+  it.each([
+    ['goes on', async () => undefined],
+    ['ends as soon as it goes on', ({ consumer }: Runner) => consumer.stop()],
+    ['is paused as soon as it goes on', ({ consumer }: Runner) => consumer.pause()],
+  ])('says so in one warning and nothing else, when it %s', async (_, act) => {
+    const cluster = new Cluster();
+    const [a, b] = await run(cluster, 'a b', { checkpointEvery: 10 });
+    a.handler.hold('a1');
+    await cluster.append('a1', 'b1');
+    await a.handler.hasBegun('a1');
+    a.instance.stall();
+    await cluster.clock.advance(2 * LEASE);
+    await b.consumer.settled();
+
+    a.handler.release('a1');
+    const acted = act(a);
+    a.instance.goOn();
+    await acted;
+    for (let turn = 0; turn < 20; turn++) await settled();
+    await cluster.clock.advance(2 * LEASE);
+
+    expect(a.instance.logger.warnings).toEqual([expect.stringMatching(/^d: The lease of "d" was not renewed in time/)]);
+    expect(a.instance.logger.errors).toEqual([]);
+    expect(a.instance.backgroundFailures).toEqual([]);
+  });
+
+  it('says so in one warning and nothing else, when the engine refuses the last checkpoint of an orderly end', async () => {
+    const cluster = new Cluster();
+    const [a] = await run(cluster, 'a', { checkpointEvery: 10 });
+    await cluster.append('a1');
+    await until(() => a.handler.handled.length === 1, 'the event');
+    cluster.memory.leases.set('d', { name: 'd', holder: 'x', token: 7, endsAt: cluster.clock.now() + 2 * LEASE });
+
+    await a.consumer.stop();
+
+    expect(a.instance.logger.warnings).toEqual([expect.stringMatching(/^d: The lease of "d"/)]);
+    expect(a.instance.logger.errors).toEqual([]);
+    expect(a.instance.backgroundFailures).toEqual([]);
+  });
+
   it('does not begin the next event although no timer has told it yet', async () => {
     const cluster = new Cluster();
     const [a] = await run(cluster, 'a');
