@@ -49,8 +49,6 @@ export interface EventStoreHttpOptions {
   readonly maxLiveClients?: number;
   /** How many of them may be of one user, where `access` says who it is. Default 100. */
   readonly maxLiveClientsPerUser?: number;
-  /** How many clients may take events as lines at a time. Default 100. */
-  readonly maxLineClients?: number;
   /** After how much silence a live client is sent a sign of life. Default 15 s. */
   readonly heartbeatInterval?: Duration;
   /** How long a client that follows events, or takes them as lines, may take nothing before it is cut off. Default 30 s. */
@@ -72,7 +70,6 @@ export const DEFAULT_EVENT_STORE_HTTP_OPTIONS = Object.freeze({
   maxBodyBytes: 2 ** 20,
   maxLiveClients: 1_000,
   maxLiveClientsPerUser: 100,
-  maxLineClients: 100,
   heartbeatInterval: 15_000,
   stallTimeout: 30_000,
   liveSession: 60_000,
@@ -88,7 +85,6 @@ export interface CheckedHttpOptions {
   readonly maxBodyBytes: number;
   readonly maxLiveClients: number;
   readonly maxLiveClientsPerUser: number;
-  readonly maxLineClients: number;
   /** Undefined when nothing is said of hosts. */
   readonly allowedHosts: readonly string[] | undefined;
   readonly heartbeatMs: number;
@@ -104,7 +100,7 @@ const OPTIONS = [
   'access',
   ...['allowedOrigins', 'allowedHosts'],
   ...['maxPageSize', 'maxPageBytes', 'maxEventsPerAppend', 'maxBodyBytes'],
-  ...['maxLiveClients', 'maxLiveClientsPerUser', 'maxLineClients'],
+  ...['maxLiveClients', 'maxLiveClientsPerUser'],
   ...['heartbeatInterval', 'stallTimeout', 'liveSession'],
 ];
 
@@ -126,7 +122,6 @@ export function checkHttpOptions(options: EventStoreHttpOptions): CheckedHttpOpt
     maxBodyBytes: toCount(all.maxBodyBytes, 'maxBodyBytes'),
     maxLiveClients: toCount(all.maxLiveClients, 'maxLiveClients'),
     maxLiveClientsPerUser: toCount(all.maxLiveClientsPerUser, 'maxLiveClientsPerUser'),
-    maxLineClients: toCount(all.maxLineClients, 'maxLineClients'),
     allowedHosts: all.allowedHosts && toHosts(all.allowedHosts),
     heartbeatMs: toPeriod(all.heartbeatInterval, 'heartbeatInterval'),
     stallTimeoutMs: toPeriod(all.stallTimeout, 'stallTimeout'),
