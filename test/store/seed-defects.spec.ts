@@ -7,6 +7,7 @@ import {
   memoryEngine,
   OperationAbortedError,
   type RecordedEvent,
+  StorageCorruptedError,
   StreamLimitReachedError,
   StreamNotFoundError,
   type Subscription,
@@ -191,16 +192,16 @@ describe('subscriptions', () => {
     expect(await take(subscription)).toEqual([]);
   });
 
-  it('S15: say why they ended: a failing engine is an error, closing is none', async () => {
+  it('S15: say why they ended: damage is an error, closing is none', async () => {
     const engine = lateEngine();
     const store = await storeWith(3, { engine });
     const closed = store.subscribe('s');
     await closed.close();
     await settled();
-    engine.failNext('readStream', new Error('disk on fire'));
+    engine.failNext('readStream', new StorageCorruptedError('disk', 'it is on fire'));
     const failing = store.subscribe('s', 1);
 
-    await expect(take(failing)).rejects.toThrow('disk on fire');
+    await expect(take(failing)).rejects.toThrow('it is on fire');
     expect(await take(closed)).toEqual([]);
     await expect(closed.caughtUp()).rejects.toBeInstanceOf(EventStoreError);
   });

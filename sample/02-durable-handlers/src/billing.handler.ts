@@ -20,9 +20,10 @@ export class Billing {
     { attempt }: StreamEventContext,
   ): Promise<void> {
     this.gateway.charge(data.card, attempt);
-    // After a crash the event may come again. The bill has the id of the order's event, and says which revision of the order
-    // it bills, so the store recognises the second one and keeps the first.
-    const bill = { type: 'bill.sent', id: `bill-of-${id}`, data: { order: data.number, attempt } };
+    if (attempt > 1) await this.store.append('delayed-bills', { type: 'bill.delayed', data: { order: data.number } });
+    // After a crash the event may come again. The bill has an id of its own, which follows from the order's event, and says
+    // the same each time: so the store recognises the second one after the same revision, and keeps the first.
+    const bill = { type: 'bill.sent', id: `bill-of-${id}`, data: { order: data.number } };
     await this.store.append(`bill-${streamId}`, bill, { expectedRevision: position - 1 });
   }
 }

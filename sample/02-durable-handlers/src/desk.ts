@@ -9,6 +9,8 @@ import { PaymentGateway } from './payment-gateway.js';
 export interface Day {
   readonly orders: readonly number[];
   readonly bills: readonly BillSent[];
+  /** The orders that were not billed at the first attempt, rising. */
+  readonly retried: readonly number[];
   /** The orders whose events are dead letters, with the reason. */
   readonly putAside: readonly { readonly order: string; readonly reason: string }[];
   /** How many dead letters were left after the card was corrected and they were retried. */
@@ -38,12 +40,13 @@ export async function runDesk(directory: string, orders: number, tell: (message:
   await app.close();
 }
 
-async function ordersAndBills(store: EventStore): Promise<Pick<Day, 'orders' | 'bills'>> {
+async function ordersAndBills(store: EventStore): Promise<Pick<Day, 'orders' | 'bills' | 'retried'>> {
   const { events } = await store.readAll({ limit: 0 });
   const dataOf = <Data>(type: string): Data[] =>
     events.filter((event) => event.type === type).map(({ data }) => data as Data);
   return {
     orders: dataOf<{ number: number }>('order.placed').map(({ number }) => number),
     bills: dataOf<BillSent>('bill.sent'),
+    retried: [...new Set(dataOf<BillSent>('bill.delayed').map(({ order }) => order))].sort((a, b) => a - b),
   };
 }

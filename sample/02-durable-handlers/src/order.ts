@@ -8,8 +8,6 @@ export interface OrderPlaced {
 /** What a `bill.sent` event says. */
 export interface BillSent {
   readonly order: number;
-  /** Which attempt at billing succeeded. */
-  readonly attempt: number;
 }
 
 /** The orders of the day. Every fifth is paid with a card that works at the second attempt only; number 13's is expired. */
