@@ -1,4 +1,4 @@
-import type { CanActivate, Type } from '@nestjs/common';
+import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import { register, type OpenMetricsContentType, type PrometheusContentType, type Registry } from 'prom-client';
 import { ValidationError } from '../store/errors.js';
 import { checkMembers } from '../store/known-members.js';
@@ -17,6 +17,8 @@ export interface MetricsEndpoint {
   readonly path?: string;
   /** Who may see them. Default everybody who can reach the route. */
   readonly guards?: readonly (CanActivate | Type<CanActivate>)[];
+  /** Modules with what the guards inject. */
+  readonly imports?: ModuleMetadata['imports'];
 }
 
 export type CheckedPrometheusOptions = Required<EventStorePrometheusOptions>;
@@ -47,13 +49,19 @@ export function checkPrometheusOptions(options: EventStorePrometheusOptions = {}
 /** @throws {ValidationError} that names the option */
 export function checkEndpoint(endpoint: MetricsEndpoint | string): Required<MetricsEndpoint> {
   const given = typeof endpoint === 'string' ? { path: endpoint } : endpoint;
-  checkMembers(given, `${PROMETHEUS}.endpoint`, ['path', 'guards']);
-  const { path = 'metrics', guards = [] } = given;
+  checkMembers(given, `${PROMETHEUS}.endpoint`, ['path', 'guards', 'imports']);
+  const { path = 'metrics', guards = [], imports = [] } = given;
   if (typeof path !== 'string') {
     throw new ValidationError(`${PROMETHEUS}.endpoint.path`, `${shown(path)} is no path: give a text.`);
   }
   if (!Array.isArray(guards)) {
     throw new ValidationError(`${PROMETHEUS}.endpoint.guards`, `${shown(guards)} is no list: give an array of guards.`);
   }
-  return { path, guards };
+  if (!Array.isArray(imports)) {
+    throw new ValidationError(
+      `${PROMETHEUS}.endpoint.imports`,
+      `${shown(imports)} is no list: give an array of modules.`,
+    );
+  }
+  return { path, guards, imports };
 }
