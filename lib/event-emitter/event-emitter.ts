@@ -9,6 +9,9 @@ export interface EventEmitter {
   on(eventName: string, listener: EmitterListener): unknown;
   off(eventName: string, listener: EmitterListener): unknown;
   emitAsync(eventName: string, ...args: unknown[]): Promise<unknown>;
+  listeners(eventName: string): readonly unknown[];
+  listenersAny(): readonly unknown[];
+  eventNames(): readonly unknown[];
 }
 
 /** Called with the emitter as `this`, on which `event` is then the name that was emitted. */
@@ -17,6 +20,21 @@ export type EmitterListener = (this: { readonly event?: unknown }, ...args: unkn
 /** Whether the emitter would have to understand `*` or `**` for anything to fit this name. */
 export function hasWildcard(eventName: string, { delimiter = '.' }: EventEmitter): boolean {
   return eventName.split(delimiter).some((part) => part === '*' || part === '**');
+}
+
+/**
+ * Whether nobody has asked for what would be emitted under this name, although the emitter would do something: fail for an
+ * `error` that nobody listens for, take `*` for any part, or call what every object has, such as `__proto__`.
+ */
+export function reachesNobody(eventName: string, emitter: EventEmitter): boolean {
+  if (emitter.wildcard) {
+    // Each part is looked up by itself, and found on every object.
+    const isInherited = eventName.split(emitter.delimiter ?? '.').some((part) => part in Object.prototype);
+    if (isInherited || hasWildcard(eventName, emitter)) return true;
+  } else if (eventName in Object.prototype) {
+    return eventName.startsWith('__') || !emitter.eventNames().includes(eventName);
+  }
+  return eventName === 'error' && emitter.listeners(eventName).length + emitter.listenersAny().length === 0;
 }
 
 /** The name of what is being emitted, as text: it may be a symbol, or an array of parts. */

@@ -4,6 +4,7 @@ import { checkedName } from '../store/names.js';
 import type { EventHandler } from '../subscription/event-attempts.js';
 import type { BridgeEnds } from './bridge-ends.js';
 import { comesFromEmitter, markedContext } from './crossing.js';
+import { reachesNobody } from './event-emitter.js';
 import { BRIDGE, type EmitRule } from './event-emitter-bridge-options.js';
 import type { SwallowingListeners } from './swallowing-listeners.js';
 
@@ -23,6 +24,7 @@ export function storedEventEmitter(ends: BridgeEnds, swallowing: SwallowingListe
       const name = checkedName(nameOf(event), `${BRIDGE}.${method}.as`);
       // To emit earlier would be to emit to nobody, and an event that counts as dealt with does not come again.
       await ends.listenersReady();
+      if (reachesNobody(name, ends.emitter)) return;
       if (options.durable !== undefined) swallowing.warnOf(name, options.durable);
       await ends.emitter.emitAsync(name, event.data, event, markedContext(context, name));
     };

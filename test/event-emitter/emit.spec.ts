@@ -359,7 +359,7 @@ describe('a durable rule', () => {
     expect(app.get(Fragile).seen).toEqual([1, 1, 1]);
   });
 
-  it('fails on a listener that throws at once, that rejects, and on the emitter without one for "error"', async () => {
+  it('fails on a listener that throws at once and on one that rejects, not on the emitter without one for "error"', async () => {
     const rejects = (): unknown => Promise.reject(new Error('later'));
 
     @Injectable()
@@ -383,7 +383,7 @@ describe('a durable rule', () => {
     await app.get(EventStore).append('orders', [{ type: 'thrown' }, { type: 'rejected' }, { type: 'error' }]);
     await whenSettled(app);
 
-    expect((await app.get(DeadLetters).list()).map(({ event }) => event.type)).toEqual(['thrown', 'rejected', 'error']);
+    expect((await app.get(DeadLetters).list()).map(({ event }) => event.type)).toEqual(['thrown', 'rejected']);
   });
 
   it.each<[string, unknown]>([
@@ -544,4 +544,66 @@ it('a listener can end its work when the attempt has taken too long', async () =
   await whenSettled(app);
 
   expect(reasons).toMatchObject([{ code: 'HANDLER_TIMEOUT' }]);
+});
+
+/** Listens for names that mean something to the emitter. */
+@Injectable()
+class Special {
+  readonly seen: string[] = [];
+
+  @OnEvent('error', { suppressErrors: false })
+  onError(): void {
+    this.seen.push('error');
+  }
+
+  @OnEvent('toString', { suppressErrors: false })
+  onToString(): void {
+    this.seen.push('toString');
+  }
+}
+
+describe('a stored event whose name means something to the emitter', () => {
+  const types = [
+    'error',
+    '__proto__',
+    'toString',
+    'constructor',
+    '__defineGetter__',
+    'hasOwnProperty',
+    'order.*',
+    '**',
+  ];
+
+  async function appended(wildcard: boolean, providers: (typeof Mailer | typeof Special)[]) {
+    const app = await startApp({
+      imports: [
+        EventEmitterModule.forRoot({ wildcard }),
+        EventStoreModule.forRoot(),
+        bridge(
+          { target: { streams: 'order-*' }, durable: 'all' },
+          { target: { streams: 'named-*' }, as: ({ data }) => data as string, durable: 'named' },
+        ),
+      ],
+      providers,
+    });
+    const store = app.get(EventStore);
+    for (const type of types) await store.append('order-1', { type });
+    for (const data of types) await store.append('named-1', { type: 'named', data });
+    await whenSettled(app);
+    return { app, deadLetters: await app.get(DeadLetters).list() };
+  }
+
+  it.each([false, true])('is dealt with when nobody has asked for it (wildcards: %s)', async (wildcard) => {
+    const { app, deadLetters } = await appended(wildcard, [Mailer]);
+
+    expect(deadLetters).toEqual([]);
+    expect(app.get(Mailer).calls).toEqual([]);
+  });
+
+  it('reaches who has asked for it', async () => {
+    const { app, deadLetters } = await appended(false, [Special]);
+
+    expect(deadLetters).toEqual([]);
+    expect(app.get(Special).seen.sort()).toEqual(['error', 'error', 'toString', 'toString']);
+  });
 });
