@@ -126,7 +126,7 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
   checkMembers(options, 'options', KNOWN_OPTIONS);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { onExpire, instrumentation, ...all } = { ...DEFAULT_EVENT_STORE_OPTIONS, ...(given as EventStoreOptions) };
-  const name = options.name ?? defaultStoreName(all.engine);
+  const name = options.name === undefined ? defaultStoreName(all.engine) : options.name;
   checkName(name, 'name');
   if (onExpire !== undefined && typeof onExpire !== 'function')
     throw new ValidationError('onExpire', 'give a function.');

@@ -1,5 +1,11 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type RecordedEvent, START, type Subscription, type SubscriptionStart } from 'nestjs-stream-store';
+import {
+  type RecordedEvent,
+  START,
+  StorageCorruptedError,
+  type Subscription,
+  type SubscriptionStart,
+} from 'nestjs-stream-store';
 import { firstValueFrom, map, take, toArray } from 'rxjs';
 import { aroundEngine, ENGINES } from '../support/around-engine.js';
 import { collect, until } from '../support/collect.js';
@@ -238,8 +244,8 @@ describe.each(ENGINES)(
   },
 );
 
-it('an Observable passes on the error of the engine', async () => {
-  const failure = new Error('disk on fire');
+it('an Observable passes on what damage the engine has met', async () => {
+  const failure = new StorageCorruptedError('disk', 'it is on fire');
   let isBroken = false;
   const engine = aroundEngine((verb, ask) => {
     if (isBroken && verb === 'readStream') throw failure;

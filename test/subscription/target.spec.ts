@@ -38,7 +38,7 @@ describe.each(ENGINES)('a subscription on %s', (_kind, createEngine) => {
     ['{ all, types } that nothing has', { all: true, types: ['refunded'] }, []],
     ['a stream whose id is the name of a member of every object', '__proto__', [5]],
     ['a stream whose id would be a path', '../x', [6]],
-    ['a stream whose id looks like a pattern', 'order-*', [7]],
+    ['{ stream } whose id looks like a pattern', { stream: 'order-*' }, [7]],
   ])('to %s gets exactly its events', async (_what, target, expected) => {
     const store = await openTestStore({ engine: createEngine() });
     const log = [
