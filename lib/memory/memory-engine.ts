@@ -53,7 +53,7 @@ import { NameTable } from './name-table.js';
 import { PageRoom } from './page-room.js';
 import { RecordCache } from './record-cache.js';
 import { type Disk, nodeDisk } from './snapshots/disk.js';
-import { type ProcessTable, systemProcesses } from './snapshots/process-table.js';
+import { type ProcessTable, systemProcesses } from '../store/process-table.js';
 import { SnapshotKeeper } from './snapshots/snapshot-keeper.js';
 import { StreamLog } from './stream-log.js';
 import { placeAt, walkTimeRange } from './time-range.js';

@@ -34,6 +34,7 @@ class LogLine {
 /** Hands the store's lines to a logger of Nest, with their fields. */
 export function structuredLogger(logger: Logger): StoreLogger {
   return {
+    log: (message, fields) => logger.log(fields ? new LogLine(message, fields, undefined) : message),
     warn: (message, fields) => logger.warn(fields ? new LogLine(message, fields, undefined) : message),
     error: (message, stack, fields) => {
       if (fields) logger.error(new LogLine(message, fields, stack));

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { AppendSignal } from './append-signal.js';
 import { inOwnContext } from './async-context.js';
@@ -28,6 +26,7 @@ import { checkMembers } from './known-members.js';
 import { checkedName, checkName, checkUserStreamId, shown } from './names.js';
 import type { SeenAtPlace } from './place.js';
 import { checkPosition, toLimit } from './positions.js';
+import { hasEnded, holderName } from './holder-name.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
 import type { LogCheck, LogCheckPage, LogCheckState, LogProblem } from './log-check.js';
@@ -255,7 +254,7 @@ export class EventStore {
   }
 
   /** @internal Names this store among those that share the log: other in each process, and after each start of one. */
-  instance = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+  instance = holderName();
 
   /** @internal The kind of its engine. */
   get engineName(): string {
@@ -340,9 +339,24 @@ export class EventStore {
     });
   }
 
-  /** @internal Takes a lease for this store, or prolongs it. @returns undefined while another store has it */
-  async acquireLease(name: string, durationMs: number): Promise<Lease | undefined> {
-    return this.#gate.call(() => this.#engine.acquireLease!({ name, holder: this.instance, durationMs }));
+  /**
+   * @internal Takes a lease for this store, or prolongs it. One whose holder is a process that has ended counts as over.
+   *
+   * @param refused told who has it
+   * @returns undefined while another store has it
+   */
+  async acquireLease(name: string, durationMs: number, refused?: (holder: string) => void): Promise<Lease | undefined> {
+    return this.#gate.call(async () => {
+      const request = { name, holder: this.instance, durationMs };
+      const lease = await this.#engine.acquireLease!(request);
+      if (lease) return lease;
+      const held = (await this.#engine.listLeases!(name)).find((other) => other.name === name);
+      if (!held) return undefined;
+      // Of several who find that out, the engine gives it to one.
+      if (hasEnded(held.holder)) return this.#engine.acquireLease!({ ...request, evenFrom: held });
+      refused?.(held.holder);
+      return undefined;
+    });
   }
 
   /** @internal Ends a lease before its time. */
@@ -350,9 +364,10 @@ export class EventStore {
     await this.#gate.call(() => this.#engine.releaseLease!(lease));
   }
 
-  /** @internal The leases that somebody has now. */
+  /** @internal The leases that somebody has now. One whose holder is a process that has ended counts as over. */
   async listLeases(prefix: string): Promise<readonly Lease[]> {
-    return this.#gate.call(() => this.#engine.listLeases!(prefix));
+    const leases = await this.#gate.call(() => this.#engine.listLeases!(prefix));
+    return leases.filter(({ holder }) => !hasEnded(holder));
   }
 
   /** @internal Runs `work` in a transaction of the engine. */

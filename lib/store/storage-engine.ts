@@ -363,6 +363,11 @@ export interface LeaseRequest {
   readonly holder: string;
   /** How long the lease lasts from now, in milliseconds. */
   readonly durationMs: number;
+  /**
+   * A lease whose holder is known to be gone: while exactly this one is held, by its holder and its token, it counts as ended.
+   * So it goes to one of those who ask.
+   */
+  readonly evenFrom?: Lease;
 }
 
 /** What must be so for a checkpoint to be kept. */

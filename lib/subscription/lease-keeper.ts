@@ -5,7 +5,7 @@ import type { Lease } from '../store/storage-engine.js';
 import { LeaseTrouble } from './lease-trouble.js';
 
 /** How often a lease is asked for, or renewed, while it lasts. */
-const ASKS_PER_DURATION = 3;
+export const ASKS_PER_DURATION = 3;
 /** How often when it could not be renewed: the lease lasts for some more tries. */
 const TRIES_PER_DURATION = 10;
 /** From which part of its duration on a lease that was not renewed is not relied on any more: attempts need time to end. */
@@ -23,6 +23,8 @@ export interface Tenure {
 /** Told when the right comes and goes. */
 export interface LeaseListener {
   gained(tenure: Tenure): void;
+  /** Another has it, as the answer to each ask says. */
+  refused(holder: string): void;
   /** It went without being given back. Nobody asks for it again until `compete` is called. */
   lost(error: LeaseLostError): void;
 }
@@ -108,7 +110,9 @@ export class LeaseKeeper {
     // The lease lasts from a moment that lies between the question and the answer.
     const askedAt = monotonic(this.store.clock);
     this.#wasAnswered = false;
-    const lease = await this.store.acquireLease(this.name, this.durationMs);
+    const lease = await this.store.acquireLease(this.name, this.durationMs, (holder) => {
+      if (this.#isCompeting) this.listener.refused(holder);
+    });
     this.#wasAnswered = true;
     this.#trouble.end();
     await this.#accept(lease, askedAt + this.durationMs * RELIABLE_PART);

@@ -6,7 +6,7 @@ import type { DeadLetter } from './dead-letter-box.js';
 import { checkFit } from './checkpoint-fit.js';
 import { EventConsumer, type ConsumerParts } from './event-consumer.js';
 import { KeptProgress } from './kept-progress.js';
-import { LeaseKeeper, type Tenure } from './lease-keeper.js';
+import { ASKS_PER_DURATION, LeaseKeeper, type Tenure } from './lease-keeper.js';
 import { PlaceMemory } from './place-memory.js';
 
 /** How often to look how far the process has come that runs the handler. */
@@ -55,6 +55,8 @@ export class LeasedConsumer implements Consumer {
   #hasStarted = false;
   #isPaused = false;
   #hasEnded = false;
+  /** Who was said in the log to have the lease, since this had it last. */
+  #toldHolder: string | undefined;
   /** Of the tenants before. */
   #failures = 0;
   #lastError: unknown;
@@ -74,6 +76,7 @@ export class LeasedConsumer implements Consumer {
         // Whoever opens it waits for this and gets its failure. When opening has failed already, nobody does.
         this.#moving.catch(() => undefined);
       },
+      refused: (holder) => this.#noteHolder(holder),
       lost: (error) => {
         // Who could not begin has gone already, and gives the lease back.
         if (this.#tenant) this.#moving = this.#moveOut(this.#tenant, error);
@@ -246,7 +249,20 @@ export class LeasedConsumer implements Consumer {
     if (this.#hasOpened && this.#mayCompete) this.#keeper.competeInBackground();
   }
 
+  /** Says it once, until another process has the lease. */
+  #noteHolder(holder: string): void {
+    if (holder === this.#toldHolder) return;
+    this.#toldHolder = holder;
+    const { store, options } = this.#parts;
+    const longest = Math.ceil(options.leaseDurationMs * (1 + 1 / ASKS_PER_DURATION));
+    store.logger.log?.(
+      `${this.name} stands by: ${holder} has its lease. This process takes over at most ${longest} ms after that one has renewed it for the last time.`,
+      { handler: this.#parts.name, store: store.name, holder },
+    );
+  }
+
   async #moveIn(tenure: Tenure): Promise<void> {
+    this.#toldHolder = undefined;
     this.#count('gained');
     const tenant = (this.#tenant = new EventConsumer({ ...this.#parts, tenure, places: this.#places }));
     this.#watchStorage(tenant);

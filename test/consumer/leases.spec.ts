@@ -45,6 +45,23 @@ describe('a durable handler of several processes', () => {
     expect([a.instance.leaseChanges, b.instance.leaseChanges]).toEqual([['d gained'], []]);
   });
 
+  it('says in the log that it stands by, who has it and for how long at most: once for each who has it', async () => {
+    const cluster = new Cluster();
+    const [a, b, c] = await run(cluster, 'a b c');
+    const bySaid = (holder: string): unknown =>
+      expect.stringMatching(new RegExp(`^d stands by: ${holder} has its lease\\. .* at most 20000 ms `));
+    await cluster.clock.advance(10 * LEASE);
+    expect([a, b, c].map(({ instance }) => instance.logger.logs)).toEqual([[], [bySaid('a')], [bySaid('a')]]);
+
+    await a.instance.shutDown();
+    await cluster.clock.advance(10 * LEASE);
+
+    const isB = (await stateOf(b.consumer)).holder === 'b';
+    expect((isB ? b : c).instance.logger.logs).toEqual([bySaid('a')]);
+    expect((isB ? c : b).instance.logger.logs).toEqual([bySaid('a'), bySaid(isB ? 'b' : 'c')]);
+    expect(b.instance.logger.warnings).toEqual([]);
+  });
+
   it('is taken over when the one ends in an orderly way, without a repeat', async () => {
     const cluster = new Cluster();
     const [a, b] = await run(cluster, 'a b');

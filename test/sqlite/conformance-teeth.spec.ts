@@ -41,6 +41,32 @@ const DEFECTS: readonly (readonly [defect: string, area: string, replace: Replac
     },
   ],
   [
+    'waits for the end of a lease whose holder is known to be gone',
+    'leases',
+    (inner) => ({ acquireLease: ({ evenFrom, ...request }) => inner.acquireLease!(request) }),
+  ],
+  [
+    'takes a lease from any holder for who knows of one that is gone',
+    'leases',
+    (inner) => ({
+      async acquireLease(request) {
+        const held = (await inner.listLeases!(request.name)).find(({ name }) => name === request.name);
+        return inner.acquireLease!(request.evenFrom && held ? { ...request, evenFrom: held } : request);
+      },
+    }),
+  ],
+  [
+    'does not look at the token of the lease whose holder is known to be gone',
+    'leases',
+    (inner) => ({
+      async acquireLease(request) {
+        const held = (await inner.listLeases!(request.name)).find(({ name }) => name === request.name);
+        const evenFrom = request.evenFrom && held && { ...request.evenFrom, token: held.token };
+        return inner.acquireLease!({ ...request, evenFrom });
+      },
+    }),
+  ],
+  [
     'never lets a lease end',
     'leases',
     (inner) => ({ acquireLease: (request) => inner.acquireLease!({ ...request, durationMs: 1e12 }) }),

@@ -8,8 +8,13 @@ import type {
 
 /** A logger that keeps what it is told. */
 export class RecordingLogger implements StoreLogger {
+  readonly logs: string[] = [];
   readonly warnings: string[] = [];
   readonly errors: string[] = [];
+
+  log(message: string): void {
+    this.logs.push(message);
+  }
 
   warn(message: string): void {
     this.warnings.push(message);

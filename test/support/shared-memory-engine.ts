@@ -143,9 +143,10 @@ export class SharedMemory {
     return engine;
   }
 
-  acquire({ name, holder, durationMs }: LeaseRequest): Lease | undefined {
+  acquire({ name, holder, durationMs, evenFrom }: LeaseRequest): Lease | undefined {
     const held = this.leases.get(name);
-    const isHeld = held !== undefined && this.#isHeld(held);
+    const isGone = held?.holder === evenFrom?.holder && held?.token === evenFrom?.token;
+    const isHeld = held !== undefined && this.#isHeld(held) && !isGone;
     if (isHeld && held.holder !== holder) return undefined;
     const token = isHeld ? held.token : (held?.token ?? 0) + 1;
     const lease = { name, holder, token, endsAt: this.clock.now() + durationMs };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SnapshotDirectoryInUseError, SnapshotDiskError } from '../../store/errors.js';
 import { type Disk, type DiskFile, readAll, writeAll } from './disk.js';
 import { failedWith } from './disk-errors.js';
-import type { ProcessIdentity, ProcessTable } from './process-table.js';
+import type { ProcessIdentity, ProcessTable } from '../../store/process-table.js';
 
 const LOCK = /^lock-(\d{12})$/;
 const TEMPORARY = /^lock-[0-9a-f]{16}\.tmp$/;

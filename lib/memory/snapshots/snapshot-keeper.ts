@@ -8,7 +8,7 @@ import type { KeptState, StateCut } from '../kept-state.js';
 import type { SnapshotCompression } from './compression.js';
 import type { Disk } from './disk.js';
 import { withClearErrors } from './disk-errors.js';
-import type { ProcessTable } from './process-table.js';
+import type { ProcessTable } from '../../store/process-table.js';
 import { SnapshotDirectory, type StoredSnapshot } from './snapshot-directory.js';
 import { type LoadedSnapshot, readSnapshot } from './snapshot-reader.js';
 import { writeSnapshot } from './snapshot-writer.js';

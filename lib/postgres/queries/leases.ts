@@ -8,7 +8,10 @@ import { escapeLike } from './event-conditions.js';
  * `clock_timestamp()` and not `now()`: the statement may have waited for another one, and begun long ago. A lease of another
  * that ends later than its duration from now was given before that clock was set back: it stays his, and counts from now.
  */
-export function acquireLease(schema: string, { name, holder, durationMs }: LeaseRequest): Query<Lease | undefined> {
+export function acquireLease(
+  schema: string,
+  { name, holder, durationMs, evenFrom }: LeaseRequest,
+): Query<Lease | undefined> {
   return {
     writes: true,
     text: `
@@ -18,19 +21,22 @@ export function acquireLease(schema: string, { name, holder, durationMs }: Lease
         (holder, token, ends_at, duration_ms) = (
           SELECT
             CASE WHEN taken THEN excluded.holder ELSE held.holder END,
-            CASE WHEN held.ends_at > now THEN held.token ELSE held.token + 1 END,
+            CASE WHEN ended THEN held.token + 1 ELSE held.token END,
             now + duration_ms * interval '1 millisecond',
             duration_ms
           FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock,
-            LATERAL (SELECT held.holder = excluded.holder OR held.ends_at <= now AS taken) AS lease,
+            LATERAL (SELECT held.ends_at <= now OR (held.holder, held.token) IS NOT DISTINCT FROM ($4::text, $5::bigint)
+              AS ended) AS past,
+            LATERAL (SELECT held.holder = excluded.holder OR ended AS taken) AS lease,
             LATERAL (SELECT CASE WHEN taken THEN excluded.duration_ms
               ELSE coalesce(held.duration_ms, excluded.duration_ms) END AS duration_ms) AS duration
         )
       WHERE held.holder = excluded.holder OR held.ends_at <= clock_timestamp()
+        OR (held.holder, held.token) IS NOT DISTINCT FROM ($4::text, $5::bigint)
         OR held.ends_at > clock_timestamp()
           + coalesce(held.duration_ms, excluded.duration_ms) * interval '1 millisecond'
       RETURNING token, holder`,
-    values: [name, holder, durationMs],
+    values: [name, holder, durationMs, evenFrom?.holder ?? null, evenFrom?.token ?? null],
     answer: ([row]) => (row?.[1] === holder ? { name, holder, token: Number(row[0]) } : undefined),
   };
 }

@@ -19,11 +19,12 @@ function findLease(client: SqliteClient, name: string): LeaseRow | undefined {
 /** @returns undefined while another holder has it */
 export function acquireLease(
   client: SqliteClient,
-  { name, holder, durationMs }: LeaseRequest,
+  { name, holder, durationMs, evenFrom }: LeaseRequest,
   now: number,
 ): Lease | undefined {
   const last = findLease(client, name);
-  const isHeld = last !== undefined && last.endsAt > now;
+  const isGone = last?.holder === evenFrom?.holder && last?.token === evenFrom?.token;
+  const isHeld = last !== undefined && last.endsAt > now && !isGone;
   if (isHeld && last.holder !== holder) {
     // The clock was set back since: it counts from now.
     const latest = now + (last.durationMs ?? durationMs);

@@ -182,8 +182,8 @@ export class TestedLog {
     await this.engine.removeCheckpoint(name);
   }
 
-  async acquire(name: string, holder: string, durationMs = 60_000): Promise<Lease | undefined> {
-    return this.engine.acquireLease!({ name, holder, durationMs });
+  async acquire(name: string, holder: string, durationMs = 60_000, evenFrom?: Lease): Promise<Lease | undefined> {
+    return this.engine.acquireLease!({ name, holder, durationMs, ...(evenFrom && { evenFrom }) });
   }
 
   /** A lease that nobody else can hold yet. */

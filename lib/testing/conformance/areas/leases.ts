@@ -104,6 +104,33 @@ export const leases = area(
       assert.equal(answers.filter((lease) => lease !== undefined).length, 1);
     });
 
+    it('go at once, with a larger token, to one of those who know that their holder is gone', async (log) => {
+      const gone = await log.acquired('billing', 'one');
+      const answers = await Promise.all(numbers(1, 8).map((n) => log.acquire('billing', `holder-${n}`, 60_000, gone)));
+      const [taken, ...others] = answers.filter((lease) => lease !== undefined);
+      assert.ok(taken && taken.token > gone.token, JSON.stringify(taken));
+      assert.deepEqual(others, []);
+      assert.deepEqual(await log.leases(), [taken]);
+      await assertLost('billing', log.saveCheckpoint('billing', checkpointAt(1), gone));
+    });
+
+    it('stay where they are when it was an earlier holder that is gone', async (log) => {
+      const gone = await log.acquired('billing', 'one');
+      await log.release(gone);
+      const held = await log.acquired('billing', 'two');
+      assert.equal(await log.acquire('billing', 'three', 60_000, gone), undefined);
+      assert.equal(await log.acquire('billing', 'three', 60_000, { ...gone, token: held.token }), undefined);
+      assert.equal(await log.acquire('billing', 'three', 60_000, { ...held, token: gone.token }), undefined);
+      assert.deepEqual(await log.leases(), [held]);
+    });
+
+    it('that nobody holds are given as ever to who knows of a holder that is gone', async (log) => {
+      const gone = await log.acquired('billing', 'one');
+      await log.release(gone);
+      assert.ok((await log.acquired('billing', 'two')).token > gone.token);
+      assert.ok(await log.acquire('mailing', 'two', 60_000, { ...gone, name: 'mailing' }));
+    });
+
     it('that are released can be taken at once, with a larger token', async (log) => {
       const first = await log.acquired('billing', 'one');
       await log.release(first);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** A process, told apart from a later one that got the same number. */
@@ -36,6 +36,32 @@ export const systemProcesses: ProcessTable = {
     return start === undefined || start === startedAt;
   },
 };
+
+/**
+ * What the process ids of this process are unique in: this start of the computer, and the container or the like. Undefined
+ * where the system does not say.
+ */
+export function numberingOfProcesses(): string | undefined {
+  try {
+    const [pid] = readFileSync('/proc/self/stat', 'latin1').split(' ');
+    // Somebody has mounted the process table of another numbering.
+    if (Number(pid) !== process.pid) return undefined;
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')} ${namespaceOfTime()}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** By it the system moves the times at which processes were started. Systems before Linux 5.6 have but one. */
+function namespaceOfTime(): string {
+  try {
+    return readlinkSync('/proc/self/ns/time');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
 
 /** Undefined where it cannot be known; empty for a process that has ended and was not yet taken note of. */
 function startOf(pid: number): string | undefined {
