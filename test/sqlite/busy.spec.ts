@@ -85,6 +85,7 @@ describe('while another process writes', () => {
 
   it('a store that opens waits, and says so when it was too long', async () => {
     const file = newFile();
+    await (await openEventStore({ engine: engineOn(file) })).close();
     const clock = new ManualClock();
     other = new driver(file);
     other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
