@@ -85,10 +85,10 @@ describe('while another process writes', () => {
 
   it('a store that opens waits, and says so when it was too long', async () => {
     const file = newFile();
-    await (await openEventStore({ engine: engineOn(file) })).close();
     const clock = new ManualClock();
     other = new driver(file);
-    other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    // A file of no bytes would be damage.
+    other.exec('CREATE TABLE something (of TEXT); PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     const opening = rejectionOf(
       openEventStore({ engine: engineOn(file, { busyTimeoutMs: 200 }), clock, startTimeoutMs: 0 }),
     );
