@@ -83,7 +83,8 @@ describe('a name is an ordinary name', () => {
     const store = await storeOfNames();
 
     for (const name of NAMES) {
-      expect(dataOf(await take(store.subscribe(name), 1))).toEqual([name]);
+      // As a text, one with a star may be meant as a pattern: it is refused.
+      if (!name.includes('*')) expect(dataOf(await take(store.subscribe(name), 1))).toEqual([name]);
       expect(dataOf(await take(store.subscribe({ stream: name }), 1))).toEqual([name]);
     }
   });

@@ -64,7 +64,12 @@ describe.each(FILES)('a snapshot file that an earlier version has written (%s)',
     // An append of that time, tried again, stores nothing.
     const retried = await store.append(
       'order-1',
-      { type: 'order.placed', id: 'first' },
+      {
+        type: 'order.placed',
+        id: 'first',
+        data: { euros: 20, lines: ['é', '\u0000', '😀'], paid: null },
+        metadata: { by: 'ada' },
+      },
       { expectedRevision: NO_STREAM },
     );
     expect(retried.globalPosition).toBe(1);
