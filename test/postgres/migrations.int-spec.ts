@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { StorageFailedError, StorageTooNewError } from 'nestjs-stream-store';
+import { StorageFailedError, StorageTooNewError, StorageUnavailableError } from 'nestjs-stream-store';
+import pg from 'pg';
 import { rejectionOf, numbered } from '../support/events.js';
 import { usePostgres } from '../support/postgres-stores.js';
 
@@ -34,6 +35,40 @@ it('refuses a schema that a later version has changed, and changes nothing', asy
 
   expect(error).toBeInstanceOf(StorageTooNewError);
   expect(error).toMatchObject({ code: 'STORAGE_TOO_NEW', version: 99, supported: 5 });
+});
+
+describe('while another session keeps the lock for changes of the schema', () => {
+  async function lock(schema: string): Promise<pg.Client> {
+    const other = new pg.Client(server().url);
+    await other.connect();
+    await other.query('SELECT pg_advisory_lock(hashtextextended($1, 5748140))', [`"${schema}"`]);
+    return other;
+  }
+
+  it('opening is refused after a few seconds, and says why', async () => {
+    const schema = server().newSchema();
+    const other = await lock(schema);
+
+    const error = await rejectionOf(openStore({ schema }, { startTimeoutMs: 0 }));
+
+    await other.end();
+    expect(error).toBeInstanceOf(StorageUnavailableError);
+    expect(error).toMatchObject({
+      isOutcomeUnknown: false,
+      message: expect.stringContaining(`kept the lock for changes of schema "${schema}" for 4 s`),
+    });
+  }, 20_000);
+
+  it('a store that may wait tries again, and opens when it is free', async () => {
+    const schema = server().newSchema();
+    const other = await lock(schema);
+
+    const opening = openStore({ schema }, { startTimeoutMs: 20_000 });
+    await server().run('SELECT pg_sleep(4.5)');
+    await other.end();
+
+    expect(await (await opening).append('a', numbered(1, 1))).toMatchObject({ revision: 1 });
+  }, 30_000);
 });
 
 it('takes a schema name literally', async () => {
