@@ -1,6 +1,7 @@
 import { ValidationError } from '../store/errors.js';
 import type { CheckedOutConnection } from './checked-out-connection.js';
 import type { Lane } from './connection-turns.js';
+import type { NewConnection } from './postgres-pool.js';
 import type { Query } from './query.js';
 import type { ServerConnections } from './server-connections.js';
 
@@ -33,7 +34,10 @@ export class PostgresClient {
       const problem = `its "max" is ${connections.turns.connections}: for the stores that use it, it needs at least ${needed} connections.`;
       throw new ValidationError('postgresEngine.pool', problem);
     }
-    for (const { pool } of connections.servers) pool.on('error', ignore);
+    for (const { pool } of connections.servers) {
+      pool.on('error', ignore);
+      pool.on('connect', listenFromTheBeginning);
+    }
   }
 
   async run<Answer>(query: Query<Answer>, lane: Lane = query.writes ? 'upkeep' : 'read'): Promise<Answer> {
@@ -81,7 +85,11 @@ export class PostgresClient {
     this.connections.turns.leave(listens);
     // Connections that are being closed may still fail, and say so after the pool has ended.
     if (endsPools) await this.connections.end();
-    else for (const { pool } of this.connections.servers) pool.removeListener('error', ignore);
+    else
+      for (const { pool } of this.connections.servers) {
+        pool.removeListener('error', ignore);
+        pool.removeListener('connect', listenFromTheBeginning);
+      }
   }
 
   async #inTurn<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
@@ -98,4 +106,12 @@ export class PostgresClient {
 
 function ignore(): void {
   // The pool has given the connection up; the next statement gets another one.
+}
+
+/**
+ * The pool hands a new connection over and stops listening, and whoever asked for it goes on a microtask later. What the server
+ * says in the same packet as its greeting, such as that it is going down, would find nobody.
+ */
+function listenFromTheBeginning(connection: NewConnection): void {
+  connection.on('error', ignore);
 }

@@ -3,10 +3,17 @@ export interface PostgresPool {
   connect(): Promise<PostgresConnection>;
   end(): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'connect', listener: (connection: NewConnection) => void): unknown;
   removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'connect', listener: (connection: NewConnection) => void): unknown;
   readonly options?: { readonly max?: number; readonly connectionTimeoutMillis?: number };
   /** How many connections wait in it to be used. */
   readonly idleCount?: number;
+}
+
+/** A connection that a pool has just made. */
+export interface NewConnection {
+  on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /** The part of a `pg` client, taken from a pool, that this engine uses. */

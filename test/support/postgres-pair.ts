@@ -153,6 +153,7 @@ export async function startPair({ isSynchronous = false } = {}): Promise<Postgre
     const copy = make(port);
     // A copy under a backup: the server says where to begin, and the log that is streamed makes it whole.
     const client = new pg.Client(`postgres://postgres:postgres@localhost:${primary.port}/postgres`);
+    client.on('error', () => undefined);
     await client.connect();
     await client.query("SELECT pg_backup_start('copy', true)");
     // What goes away meanwhile, such as files of the log, it says and goes on.
