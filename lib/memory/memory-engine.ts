@@ -42,6 +42,7 @@ import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/
 import { recordingTime } from '../store/time.js';
 import { EventLog } from './event-log.js';
 import { EventRecords } from './event-records.js';
+import { LimitWarnings } from './limit-warnings.js';
 import { FilterMemory } from './filter-memory.js';
 import { cutOf, type KeptState } from './kept-state.js';
 import {
@@ -94,6 +95,7 @@ class MemoryEngine implements StorageEngine {
   readonly #snapshots: SnapshotKeeper | undefined;
 
   #context!: EngineContext;
+  #limitWarnings!: LimitWarnings;
   #isOpen = false;
   /** How many streams, without the store's own, have events that were not removed. */
   #filledStreams = 0;
@@ -130,6 +132,7 @@ class MemoryEngine implements StorageEngine {
     }
     this.#isOpen = true;
     this.#context = context;
+    this.#limitWarnings = new LimitWarnings(context);
     if (this.#snapshots) return this.#load(this.#snapshots);
   }
 
@@ -207,7 +210,9 @@ class MemoryEngine implements StorageEngine {
       return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
     }
     if (!isOwnStream(streamId)) this.#checkLimits(streamId, stream, events.length, request);
-    this.#push(stream ?? this.#addStream(streamId), request);
+    const filled = stream ?? this.#addStream(streamId);
+    this.#push(filled, request);
+    if (!isOwnStream(streamId)) this.#limitWarnings.look(filled, this.#filledStreams);
     return { firstPosition: revision + 1, globalPosition: this.#log.head, repeated: false };
   }
 

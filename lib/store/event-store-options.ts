@@ -18,10 +18,13 @@ export interface EventStoreOptions {
    */
   readonly name?: string;
 
-  /** At most so many events in one stream, counting only those kept now. 0 means no limit. Default 100 000. */
+  /**
+   * At most so many events in one stream, counting only those kept now. 0 means no limit. Default 100 000 in memory, and
+   * no limit with another engine.
+   */
   readonly maxEventsPerStream?: number;
 
-  /** At most so many streams that hold events. 0 means no limit. Default 10 000. */
+  /** At most so many streams that hold events. 0 means no limit. Default 10 000 in memory, and no limit with another engine. */
   readonly maxStreams?: number;
 
   /**
@@ -82,11 +85,16 @@ export interface RetentionOptions {
   readonly keepForDurable?: boolean;
 }
 
-/** The value of every option that was left out, except `engine`. Durations are in milliseconds. */
+/**
+ * The value of every option that was left out, except `engine`. Durations are in milliseconds. The name and the limits are
+ * those of a store in memory.
+ */
 export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
-  /** That of a store with the default engine; others are called after theirs. */
+  /** Stores with another engine are called after theirs. */
   name: 'memory-store',
+  /** 0, no limit, with another engine. */
   maxEventsPerStream: 100_000,
+  /** 0, no limit, with another engine. */
   maxStreams: 10_000,
   retentionDuration: 0,
   retention: Object.freeze({ keepForDurable: false }),
@@ -125,7 +133,11 @@ const KNOWN_OPTIONS = [...Object.keys(DEFAULT_EVENT_STORE_OPTIONS), 'engine', 'o
 export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptions {
   checkMembers(options, 'options', KNOWN_OPTIONS);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { onExpire, instrumentation, ...all } = { ...DEFAULT_EVENT_STORE_OPTIONS, ...(given as EventStoreOptions) };
+  const { onExpire, instrumentation, ...all } = {
+    ...DEFAULT_EVENT_STORE_OPTIONS,
+    ...defaultLimits(options.engine),
+    ...(given as EventStoreOptions),
+  };
   const name = options.name === undefined ? defaultStoreName(all.engine) : options.name;
   checkName(name, 'name');
   if (onExpire !== undefined && typeof onExpire !== 'function')
@@ -154,6 +166,11 @@ export function defaultStoreName(engine: { readonly name?: unknown } = { name: '
   return typeof engine?.name === 'string' && /^[\w.-]{1,100}$/.test(engine.name)
     ? `${engine.name}-store`
     : 'event-store';
+}
+
+/** What is kept in memory has to end somewhere; a database holds one stream for each order, whatever their number. */
+function defaultLimits(engine: { readonly name?: unknown } | undefined) {
+  return (engine?.name ?? 'memory') === 'memory' ? {} : { maxEventsPerStream: 0, maxStreams: 0 };
 }
 
 function checkRetention(retention: RetentionOptions): boolean {

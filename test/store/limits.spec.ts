@@ -3,6 +3,7 @@ import { StreamLimitReachedError } from 'nestjs-stream-store';
 import { dataOf, eventCount, numbered, rejectionOf } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
+import { RecordingLogger } from '../support/recorders.js';
 
 describe('maxEventsPerStream', () => {
   it('lets a batch through that fills the stream exactly', async () => {
@@ -182,5 +183,43 @@ describe('the order of the checks', () => {
     const append = store.append('a', numbered(2, 2), { expectedRevision: 0 });
 
     await expect(append).rejects.toMatchObject({ code: 'WRONG_EXPECTED_REVISION' });
+  });
+});
+
+describe('a limit that is nearly used up', () => {
+  it('of events is one warning, which says which, how many, and what to do', async () => {
+    const logger = new RecordingLogger();
+    const store = await openTestStore({ maxEventsPerStream: 10, logger });
+    await store.append('orders', numbered(1, 7));
+    expect(logger.warnings).toEqual([]);
+
+    await store.append('orders', numbered(8, 8));
+    await store.append('orders', numbered(9, 10));
+    await store.append('others', numbered(1, 9));
+
+    expect(logger.warnings).toEqual([
+      'Store "memory-store" is near a limit: stream "orders" holds 8 events, and maxEventsPerStream is 10. What goes over ' +
+        'it is refused: raise maxEventsPerStream, set it to 0 for no limit, or set a retentionDuration.',
+    ]);
+  });
+
+  it('of streams is one warning', async () => {
+    const logger = new RecordingLogger();
+    const store = await openTestStore({ maxStreams: 5, logger });
+    for (const id of ['a', 'b', 'c']) await store.append(id, { type: 'x' });
+    expect(logger.warnings).toEqual([]);
+
+    for (const id of ['d', 'e', 'e']) await store.append(id, { type: 'x' });
+
+    expect(logger.warnings).toEqual([expect.stringContaining('it holds 4 streams, and maxStreams is 5.')]);
+  });
+
+  it('is never near when there is none', async () => {
+    const logger = new RecordingLogger();
+    const store = await openTestStore({ maxEventsPerStream: 0, maxStreams: 0, logger });
+
+    await store.append('orders', numbered(1, 1_000));
+
+    expect(logger.warnings).toEqual([]);
   });
 });

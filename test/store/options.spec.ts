@@ -31,6 +31,20 @@ describe('the default of an option', () => {
     });
   });
 
+  it('of the limits is that of the engine: none where events are not kept in memory', () => {
+    const inMemory = { maxEventsPerStream: 100_000, maxStreams: 10_000 };
+    const none = { maxEventsPerStream: Infinity, maxStreams: Infinity };
+    const called = (name: string) => Object.assign(memoryEngine(), { name });
+
+    expect(checkOptions({})).toMatchObject(inMemory);
+    expect(checkOptions({ engine: memoryEngine() })).toMatchObject(inMemory);
+    for (const name of ['sqlite', 'postgres', 'ours']) {
+      expect(checkOptions({ engine: called(name) })).toMatchObject(none);
+      expect(checkOptions({ engine: called(name), maxStreams: 3 })).toMatchObject({ ...none, maxStreams: 3 });
+      expect(checkOptions({ engine: called(name), maxStreams: undefined })).toMatchObject(none);
+    }
+  });
+
   it('cannot be changed for the whole process', () => {
     expect(() => Object.assign(DEFAULT_EVENT_STORE_OPTIONS, { maxStreams: 1 })).toThrow(TypeError);
     expect(() => Object.assign(DEFAULT_EVENT_STORE_OPTIONS.metricsCollector, { onAppend: () => 1 })).toThrow(TypeError);
