@@ -22,10 +22,27 @@ interface Place {
  *
  * @param field names the value in the error, whose field is the path to the part that JSON cannot hold: `data.items[2]`
  * @throws {ValidationError} for what JSON would change or lose: a BigInt, NaN, an infinity, a function, a symbol, a Map or
- *   an object with other hidden state, a cycle, a lone surrogate, a hole or `undefined` in an array, more than 128 levels
+ *   an object with other hidden state, a cycle, a lone surrogate, a hole or `undefined` in an array, more than 128 levels;
+ *   and for a text that is longer than a string can be
  */
 export function toJsonText(value: unknown, field: string): string {
-  return write(value, field, undefined, field) ?? 'null';
+  try {
+    return write(value, field, undefined, field) ?? 'null';
+  } catch (error) {
+    if (!isTooLong(error)) throw error;
+    throw new ValidationError(
+      field,
+      'its JSON text is longer than a string can be: keep it elsewhere, and refer to it.',
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** What the engine of JavaScript says when a string would become too long; by its words, as no code tells it. */
+function isTooLong(error: unknown): boolean {
+  return types.isNativeError(error) && error.name === 'RangeError' && error.message === 'Invalid string length';
 }
 
 /** The text of `value`, which stands under `key`; undefined when it is a member to be left out. */
@@ -62,7 +79,7 @@ function writeObject(
     if (typeof stated !== 'object' || stated === null) return write(stated, key, above, field);
     return writeMembers(stated, key, above, field);
   } catch (error) {
-    if (error instanceof ValidationError) throw error;
+    if (error instanceof ValidationError || isTooLong(error)) throw error;
     return refuse('could not be read', key, above, field, error);
   }
 }

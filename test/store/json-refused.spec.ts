@@ -156,3 +156,23 @@ describe('data that JSON would change or lose is refused with the path to it:', 
     expect((await refusalOf({ order: proxy })).field).toBe('data.order');
   });
 });
+
+describe('what is longer as JSON than a string can be', () => {
+  const long = Array<string>(600).fill('x'.repeat(2 ** 20));
+
+  it.each([
+    ['text whose escapes make it too long', { type: 'x', data: '"'.repeat(260 * 2 ** 20) }, 'data'],
+    ['an array', { type: 'x', data: long }, 'data'],
+    ['a member of an object', { type: 'x', data: { deep: { long } } }, 'data'],
+    ['metadata', { type: 'x', metadata: { long } }, 'metadata'],
+  ])('is refused by its field: %s', async (_what, event, field) => {
+    const store = await openTestStore();
+
+    const error = await rejectionOf(store.append('s', event));
+
+    expect(error).toBeInstanceOf(ValidationError);
+    expect(error).toMatchObject({ field });
+    expect((error as Error).message).toContain('longer than a string can be');
+    expect(await store.getStreams()).toEqual([]);
+  });
+});
