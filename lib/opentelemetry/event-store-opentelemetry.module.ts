@@ -3,6 +3,7 @@ import {
   Module,
   Optional,
   type DynamicModule,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
@@ -30,10 +31,11 @@ import { openTelemetryTracing } from './tracing.js';
 @Module({ imports: [EventStoreCoreModule] })
 export class EventStoreOpenTelemetryModule
   extends ConfigurableModuleClass
-  implements OnModuleInit, OnApplicationShutdown
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
 {
   readonly #stores: EventStoreRegistry;
-  readonly #stopObserving: (() => void) | undefined;
+  readonly #observe: () => () => void;
+  #stopObserving: (() => void) | undefined;
 
   constructor(
     @Optional() @Inject(MODULE_OPTIONS_TOKEN) options: EventStoreOpenTelemetryOptions | undefined,
@@ -50,7 +52,7 @@ export class EventStoreOpenTelemetryModule
       if (metrics) store.addMetricsCollector(metrics);
     });
     this.#stores = stores;
-    this.#stopObserving = checked.metrics ? observeStatus(meterOf(checked), status) : undefined;
+    this.#observe = () => (checked.metrics ? observeStatus(meterOf(checked), status) : () => undefined);
   }
 
   /** @throws {ValidationError} when an option is not acceptable */
@@ -61,6 +63,11 @@ export class EventStoreOpenTelemetryModule
   /** @throws {ValidationError} when the application has no event store */
   onModuleInit(): void {
     this.#stores.checkNotEmpty(OPEN_TELEMETRY);
+  }
+
+  onApplicationBootstrap(): void {
+    // Not before: Nest ends nothing of an application that failed to start, and the meter lives on.
+    this.#stopObserving = this.#observe();
   }
 
   onApplicationShutdown(): void {

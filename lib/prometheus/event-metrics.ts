@@ -57,6 +57,10 @@ export class EventMetrics implements MetricsCollector {
     this.#of.backgroundFailures.inc(labels);
   }
 
+  register(): void {
+    this.#metrics.register();
+  }
+
   unregister(): void {
     this.#metrics.unregister();
   }

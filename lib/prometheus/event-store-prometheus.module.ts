@@ -1,4 +1,11 @@
-import { Inject, Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { EventStoreStatusReader } from '../nest/event-store.status.js';
@@ -30,9 +37,12 @@ import { StatusMetrics } from './status-metrics.js';
     },
   ],
 })
-export class EventStorePrometheusModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+export class EventStorePrometheusModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
   readonly #stores: EventStoreRegistry;
-  readonly #metrics: readonly { unregister(): void }[];
+  readonly #metrics: readonly { register(): void; unregister(): void }[];
 
   constructor(
     @Inject(CHECKED_OPTIONS) options: CheckedPrometheusOptions,
@@ -54,6 +64,17 @@ export class EventStorePrometheusModule extends ConfigurableModuleClass implemen
   /** @throws {ValidationError} when the application has no event store */
   onModuleInit(): void {
     this.#stores.checkNotEmpty(PROMETHEUS);
+  }
+
+  /** @throws {ValidationError} when the registry has metrics of these names by now */
+  onApplicationBootstrap(): void {
+    // Not before: Nest ends nothing of an application that failed to start, and the registry lives on.
+    try {
+      for (const metrics of this.#metrics) metrics.register();
+    } catch (error) {
+      this.onApplicationShutdown();
+      throw error;
+    }
   }
 
   onApplicationShutdown(): void {

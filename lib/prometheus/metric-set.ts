@@ -1,10 +1,10 @@
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge, Histogram, type Metric } from 'prom-client';
 import { ValidationError } from '../store/errors.js';
 import { PROMETHEUS, type CheckedPrometheusOptions } from './event-store-prometheus-options.js';
 
-/** Makes metrics in one registry, with one prefix, and takes them out again. */
+/** Makes metrics for one registry, with one prefix, puts them into it, and takes them out again. */
 export class MetricSet {
-  readonly #names: string[] = [];
+  readonly #metrics = new Map<string, Metric<string>>();
 
   constructor(private readonly options: CheckedPrometheusOptions) {}
 
@@ -14,7 +14,7 @@ export class MetricSet {
     labelNames: readonly Label[],
     collect?: () => Promise<void>,
   ): Counter<Label> {
-    return new Counter({ ...this.#about(name, help), labelNames, collect });
+    return this.#keep(name, new Counter({ ...this.#about(name, help), labelNames, collect }));
   }
 
   gauge<Label extends string>(
@@ -23,7 +23,7 @@ export class MetricSet {
     labelNames: readonly Label[],
     collect: () => Promise<void>,
   ): Gauge<Label> {
-    return new Gauge({ ...this.#about(name, help), labelNames, collect });
+    return this.#keep(name, new Gauge({ ...this.#about(name, help), labelNames, collect }));
   }
 
   histogram<Label extends string>(
@@ -32,28 +32,44 @@ export class MetricSet {
     labelNames: readonly Label[],
     buckets: number[],
   ): Histogram<Label> {
-    return new Histogram({ ...this.#about(name, help), labelNames, buckets });
+    return this.#keep(name, new Histogram({ ...this.#about(name, help), labelNames, buckets }));
   }
 
   /** Forgets all values. */
   reset(): void {
-    for (const name of this.#names) this.options.registry.getSingleMetric(name)?.reset();
+    for (const metric of this.#metrics.values()) metric.reset();
+  }
+
+  /** @throws {ValidationError} when the registry has one of the names already; then it is left as it was */
+  register(): void {
+    const { registry } = this.options;
+    for (const name of this.#metrics.keys()) this.#checkFree(name);
+    for (const metric of this.#metrics.values()) registry.registerMetric(metric);
   }
 
   unregister(): void {
-    for (const name of this.#names.splice(0)) this.options.registry.removeSingleMetric(name);
+    const { registry } = this.options;
+    for (const [name, metric] of this.#metrics) {
+      if (registry.getSingleMetric(name) === metric) registry.removeSingleMetric(name);
+    }
   }
 
   #about(shortName: string, help: string) {
-    const { registry, prefix } = this.options;
-    const name = prefix + shortName;
-    if (registry.getSingleMetric(name)) {
-      throw new ValidationError(
-        `${PROMETHEUS}.registry`,
-        `it has a metric "${name}" already: import the module once, and give each application a registry of its own.`,
-      );
-    }
-    this.#names.push(name);
-    return { name, help, registers: [registry] };
+    const name = this.options.prefix + shortName;
+    this.#checkFree(name);
+    return { name, help, registers: [] };
+  }
+
+  #keep<Kept extends Metric<string>>(shortName: string, metric: Kept): Kept {
+    this.#metrics.set(this.options.prefix + shortName, metric);
+    return metric;
+  }
+
+  #checkFree(name: string): void {
+    if (!this.options.registry.getSingleMetric(name)) return;
+    throw new ValidationError(
+      `${PROMETHEUS}.registry`,
+      `it has a metric "${name}" already: import the module once, and give each application a registry of its own.`,
+    );
   }
 }

@@ -27,6 +27,10 @@ export class StatusMetrics {
     );
   }
 
+  register(): void {
+    this.#metrics.register();
+  }
+
   unregister(): void {
     this.#metrics.unregister();
   }

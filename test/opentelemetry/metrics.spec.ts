@@ -21,7 +21,7 @@ import { EventStoreOpenTelemetryModule, openTelemetryMetrics } from 'nestjs-stre
 import { whenSettled } from 'nestjs-stream-store/testing';
 import { aroundEngine } from '../support/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { startApp } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/nest-app.js';
 
 class Billing {
   @OnStreamEvent({ streams: 'order-*' }, { durable: 'billing', retry: { attempts: 3, initialDelayMs: 0 } })
@@ -167,5 +167,25 @@ describe('metrics for OpenTelemetry', () => {
     await store.close();
 
     expect(Object.values(await exported.points('messaging.client.sent.messages'))).toEqual([1]);
+  });
+});
+
+describe('an application that failed to start', () => {
+  it('is not observed, and its store stays closed', async () => {
+    const reader = new PeriodicExportingMetricReader({
+      exporter: new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE),
+    });
+    const meterProvider = new MeterProvider({ readers: [reader] });
+    const failing = { provide: 'DATABASE', useFactory: () => Promise.reject(new Error('no database yet')) };
+
+    const failure = await startFailure({
+      imports: [EventStoreModule.forRoot(), EventStoreOpenTelemetryModule.forRoot({ traces: false, meterProvider })],
+      providers: [failing],
+    });
+
+    const { resourceMetrics } = await reader.collect();
+    await meterProvider.shutdown();
+    expect(failure).toMatchObject({ message: 'no database yet' });
+    expect(resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics)).toEqual([]);
   });
 });

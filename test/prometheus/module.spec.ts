@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
+import { Module, type Provider } from '@nestjs/common';
 import { EventStoreModule } from 'nestjs-stream-store';
 import { EventStorePrometheusModule, type EventStorePrometheusOptions } from 'nestjs-stream-store/prometheus';
 import { Counter, register, Registry } from 'prom-client';
@@ -17,6 +17,22 @@ describe('the module', () => {
     expect(register.getMetricsAsArray()).toHaveLength(before);
     const next = await startApp({ imports: [EventStoreModule.forRoot(), EventStorePrometheusModule] });
     await next.close();
+  });
+
+  it.each<[string, Provider]>([
+    ['a provider', { provide: 'DATABASE', useFactory: () => Promise.reject(new Error('no database yet')) }],
+    ['a hook', { provide: 'DATABASE', useValue: { onModuleInit: () => Promise.reject(new Error('no database yet')) } }],
+  ])('leaves nothing in the registry when %s fails at the start', async (_what, provider) => {
+    const registry = new Registry();
+    const imports = () => [EventStoreModule.forRoot(), EventStorePrometheusModule.forRoot({ registry })];
+
+    expect(await startFailure({ imports: imports(), providers: [provider] })).toMatchObject({
+      message: 'no database yet',
+    });
+
+    expect(registry.getMetricsAsArray()).toEqual([]);
+    await startApp({ imports: imports() });
+    expect((await Scrape.from(registry)).value('event_store_up')).toBe(1);
   });
 
   it('takes its options from elsewhere', async () => {
