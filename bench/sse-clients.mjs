@@ -12,7 +12,7 @@ const received = new Array(clients).fill(0);
 let answered = 0;
 for (let client = 0; client < clients; client++) {
   const socket = connect(port, '127.0.0.1');
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n`);
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
   let tail = Buffer.alloc(0);
   socket.once('data', () => ++answered === clients && process.send('following'));
   socket.on('data', (chunk) => {

@@ -30,7 +30,7 @@ class CountingClient {
 
   constructor(port: number, path: string) {
     this.socket = connect(port, '127.0.0.1');
-    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: test\r\nAccept: text/event-stream\r\n\r\n`);
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
     this.socket.on('error', () => undefined);
     let tail = Buffer.alloc(0);
     this.socket.on('data', (chunk: Buffer) => {
