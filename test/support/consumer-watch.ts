@@ -77,7 +77,8 @@ export class ConsumerWatch {
     const event = this.events.get(Number(id.split(':')[1]))!;
     switch (type) {
       case 'dead-letter.added':
-        if (event.failures + event.counted === 0) this.wrong(`${place(event)} is a dead letter and never failed`);
+        if (event.failures + event.counted === 0 && !this.#mayHaveBeenCut(event))
+          this.wrong(`${place(event)} is a dead letter and never failed`);
         event.letter = 'open';
         break;
       case 'dead-letter.handled':
@@ -88,6 +89,11 @@ export class ConsumerWatch {
         event.letter = 'discarded';
         event.hadLetter = true;
     }
+  }
+
+  /** An attempt counts also when its transaction was cut off after the handler was called, and nothing of it was kept. */
+  #mayHaveBeenCut({ hasBegun, isKept }: WatchedEvent): boolean {
+    return this.options.transaction && hasBegun && !isKept;
   }
 
   /** Says that the events up to a global position were removed. */
