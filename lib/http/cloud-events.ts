@@ -68,7 +68,8 @@ function isAttribute(name: string, value: JsonValue): boolean {
 
 /** A boolean, a text, or an integer of 32 bits; an empty text stands for none. */
 function isAttributeValue(value: unknown): value is JsonValue {
-  return typeof value === 'boolean' || (typeof value === 'string' && value !== '') || value === ((value as number) | 0);
+  if (typeof value === 'number') return value === (value | 0);
+  return typeof value === 'boolean' || (typeof value === 'string' && value !== '');
 }
 
 /**

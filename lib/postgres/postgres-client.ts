@@ -110,8 +110,10 @@ function ignore(): void {
 
 /**
  * The pool hands a new connection over and stops listening, and whoever asked for it goes on a microtask later. What the server
- * says in the same packet as its greeting, such as that it is going down, would find nobody.
+ * says in the same packet as its greeting, such as that it is going down, would find nobody. In the next turn of the event
+ * loop, whoever has it listens.
  */
 function listenFromTheBeginning(connection: NewConnection): void {
   connection.on('error', ignore);
+  setImmediate(() => connection.removeListener('error', ignore));
 }

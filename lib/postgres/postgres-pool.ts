@@ -14,6 +14,7 @@ export interface PostgresPool {
 /** A connection that a pool has just made. */
 export interface NewConnection {
   on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /** The part of a `pg` client, taken from a pool, that this engine uses. */
