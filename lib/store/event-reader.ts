@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { codeOf, OperationAbortedError, StreamNotFoundError } from './errors.js';
+import { codeOf, LogForkedError, OperationAbortedError, StreamNotFoundError } from './errors.js';
 import type { RecordedEvent } from './event.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
 import type { MetricsCollector, ReadMeasurement } from './metrics-collector.js';
 import { checkMembers } from './known-members.js';
+import { goesOnFrom, type Place } from './place.js';
 import type { ReadAllOptions, ReadAllResult, ReadOptions, ReadTimeRangeOptions } from './read-request.js';
 import type {
   LogPage,
@@ -51,19 +52,24 @@ export class EventReader {
   /**
    * @param request checks what was asked for, and throws when it is not acceptable
    * @param mayEndFull whether the caller learns from the page whether more follow
+   * @param from the place that the reader has come to, to be compared; undefined when it is a mere number
+   * @throws {LogForkedError} when the stream does not go on from there
    */
   stream(
     operation: 'read' | 'readStream',
     mayEndFull: boolean,
     options: ReadOptions,
     request: () => ReadStreamRequest,
+    from?: Place,
   ): MaybePromise<StreamPage> {
     return this.#measured(operation, options, request, (checked) => {
       const endsFull = mayEndFull && checked.limit !== Infinity;
+      const complete = (page: StreamPage): MaybePromise<StreamPage> => {
+        if (from) throwIfForked(from, page, checked.streamId);
+        return this.#completeStream(page, checked, endsFull, options.signal);
+      };
       const page = this.engine.readStream(checked);
-      return isPromise(page)
-        ? page.then((answer) => this.#completeStream(answer, checked, endsFull, options.signal))
-        : this.#completeStream(page, checked, endsFull, options.signal);
+      return isPromise(page) ? page.then(complete) : complete(page);
     });
   }
 
@@ -164,6 +170,7 @@ export class EventReader {
         ...request,
         after: page.position,
         limit: request.limit - events.length,
+        wantsIds: false,
       });
       addTo(events, page.events);
     }
@@ -235,6 +242,13 @@ function isComplete(
 /** Not `push(...more)`: the arguments of a call lie on the stack, which a hundred thousand events overflow. */
 function addTo(events: RecordedEvent[], more: readonly RecordedEvent[]): void {
   for (const event of more) events.push(event);
+}
+
+function throwIfForked(from: Place, { revision, trimmedTo, afterId }: StreamPage, streamId: string): void {
+  // Of a stream that never was, only a read can have given a place with a mark.
+  if (revision === 0 && from.mark === undefined) return;
+  if (goesOnFrom(from, { head: revision, trimmedTo, id: afterId })) return;
+  throw new LogForkedError(`The reader of stream "${streamId}"`, from.position, revision);
 }
 
 function throwIfAborted(operation: string, signal: AbortSignal | undefined): void {

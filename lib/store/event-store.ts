@@ -24,7 +24,7 @@ import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { acceptEvent } from './event-validator.js';
 import { checkMembers } from './known-members.js';
 import { checkedName, checkName, checkUserStreamId, shown } from './names.js';
-import type { SeenAtPlace } from './place.js';
+import { markOf, type SeenAtPlace } from './place.js';
 import { checkPosition, toLimit } from './positions.js';
 import { hasEnded, holderName } from './holder-name.js';
 import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
@@ -65,6 +65,7 @@ import type {
   EventToAppend,
   Lease,
   NamedCheckpoint,
+  ReadStreamRequest,
   StorageEngine,
   StreamPage,
   TimePlace,
@@ -530,12 +531,14 @@ export class EventStore {
   /**
    * Reads events of one stream, oldest first, starting after `cursor`.
    *
-   * The returned cursor names the last event read: hand it back and the next read goes on without gap or repeat.
+   * The returned cursor names the last event read: hand it back and the next read goes on without gap or repeat. Should the
+   * log have been put back to an earlier state in between, the read fails: the events after the cursor's position may be others.
    *
-   * @param cursor a cursor of this stream, or a position; default 0, before the first event
+   * @param cursor a cursor of this stream, or a position; default 0, before the first event. A position is taken at its word
    * @param limit at most so many events; 0 or less means all. Default 1 000. With a limit there are fewer, and `isEnd` is
    *   false, when their data and metadata would take more than 8 MiB of JSON; there is always one
    * @throws {StreamNotFoundError} when nothing was ever appended to the stream
+   * @throws {LogForkedError} when the stream ends before the cursor, or has another event there
    * @throws {ValidationError | OperationAbortedError | StoreClosedError}
    */
   async read(
@@ -544,7 +547,8 @@ export class EventStore {
     limit = 1_000,
     options: ReadOptions = {},
   ): Promise<ReadResult> {
-    const page = this.#reader.stream('read', true, options, () => ({
+    const place = cursor instanceof Cursor ? cursor : undefined;
+    const request = (): ReadStreamRequest => ({
       streamId: checkedName(streamId, 'streamId'),
       after: toPosition(cursor, streamId),
       limit: toLimit(limit),
@@ -552,10 +556,12 @@ export class EventStore {
       direction: 'forward',
       types: compileTypes(options.types, 'types'),
       recordedSince: this.#retention(),
-    }));
+      wantsIds: place?.mark !== undefined,
+    });
+    const page = this.#reader.stream('read', true, options, request, place);
     const { events, isEnd } = isPromise(page) ? await page : page;
     const last = events.at(-1);
-    if (last) return { events, cursor: new Cursor(streamId, last.position, last.timestamp), isEnd };
+    if (last) return { events, cursor: new Cursor(streamId, last.position, last.timestamp, markOf(last.id)), isEnd };
     return { events, cursor: cursor instanceof Cursor ? cursor : new Cursor(streamId, cursor), isEnd };
   }
 

@@ -9,7 +9,17 @@ import {
   type Subscription,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { checkEqual, checkInvariants, checkPage, checkSame, expectClosed, isRefused, type Real } from './checks.js';
+import {
+  checkEqual,
+  checkInvariants,
+  checkPage,
+  checkSame,
+  codeOf,
+  expectClosed,
+  isRefused,
+  type Real,
+} from './checks.js';
+import { rejectionOf } from '../support/events.js';
 import { settled } from '../support/manual-clock.js';
 import type { ModelBatch, ModelSubscription, ReferenceModel } from './reference-model.js';
 
@@ -158,6 +168,9 @@ const reading = step(
     const from = isCursor ? new Cursor(streamId, position) : position;
     const answer = store.read(streamId, from, limit, types && { types });
     if (await isRefused(answer, streamId, model)) return;
+    if (isCursor && position > model.revision(streamId)) {
+      return checkEqual(codeOf(await rejectionOf(answer)), 'LOG_FORKED', 'error');
+    }
     const { events, cursor, isEnd } = await answer;
     const all = model.read({ stream: streamId, types }, 'position', position, false);
     checkPage(events, all, limit, isEnd, types === undefined);

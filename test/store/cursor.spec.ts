@@ -15,11 +15,15 @@ const streamId = fc
       'time:',
       '\u2028',
       'x pos:9 ',
+      'a pos:1 id:0abcdef',
+      'a pos:1 id:0abcdef time:2024-01-01T00:00:00Z',
+      ' id:0abcdef',
       '__proto__',
     ),
   )
   .filter((text) => text !== '' && !/\p{Control}/u.test(text));
 const position = fc.maxSafeNat();
+const mark = fc.option(fc.stringMatching(/^[0-9a-z]{7}$/), { nil: undefined });
 const timestamp = fc.option(fc.date({ noInvalidDate: true }), { nil: undefined });
 
 describe('the text of a cursor', () => {
@@ -39,6 +43,21 @@ describe('the text of a cursor', () => {
     expect(String(new Cursor('user-stream', 7))).toBe('stream:user-stream pos:7');
   });
 
+  it('tells which event is there, by its mark, when the cursor has one', () => {
+    const time = new Date('2024-01-01T00:00:00Z');
+
+    expect(String(new Cursor('orders', 7, time, '0abcdef'))).toBe(
+      'stream:orders pos:7 id:0abcdef time:2024-01-01T00:00:00Z',
+    );
+    expect(String(new Cursor('orders', 7, undefined, '0abcdef'))).toBe('stream:orders pos:7 id:0abcdef');
+  });
+
+  it('is taken with the mark behind the time, too', () => {
+    const cursor = Cursor.parse('stream:orders pos:7 time:2024-01-01T00:00:00Z id:0abcdef');
+
+    expect(cursor).toEqual(new Cursor('orders', 7, new Date('2024-01-01T00:00:00Z'), '0abcdef'));
+  });
+
   it('begins before the first event', () => {
     expect(String(new Cursor('user-stream'))).toBe('stream:user-stream pos:0');
   });
@@ -51,13 +70,14 @@ describe('the text of a cursor', () => {
 
   it('gives an equal cursor back, whatever the stream is called', () => {
     fc.assert(
-      fc.property(streamId, position, timestamp, (id, at, time) => {
-        const cursor = new Cursor(id, at, time);
+      fc.property(streamId, position, timestamp, mark, (id, at, time, of) => {
+        const cursor = new Cursor(id, at, time, of);
 
         const parsed = Cursor.parse(String(cursor));
 
         expect(parsed).toEqual(cursor);
-        expect([parsed.streamId, parsed.position, parsed.timestamp?.getTime()]).toEqual([id, at, time?.getTime()]);
+        const { streamId: parsedId, position: parsedAt, timestamp: parsedTime, mark: parsedMark } = parsed;
+        expect([parsedId, parsedAt, parsedTime?.getTime(), parsedMark]).toEqual([id, at, time?.getTime(), of]);
       }),
       { numRuns: 500 },
     );
@@ -84,6 +104,12 @@ describe('the text of a cursor', () => {
     'stream:orders pos:1 time:2024-13-01T00:00:00Z',
     'stream:orders pos:1 time:2024-02-30T00:00:00Z',
     'stream:orders pos:1 time:2024-01-01T00:00:00Z more',
+    'stream:orders pos:1 id:',
+    'stream:orders pos:1 id:0abcde',
+    'stream:orders pos:1 id:0abcdefg',
+    'stream:orders pos:1 id:0ABCDEF',
+    'stream:orders id:0abcdef pos:1 id:0abcdef id:0abcdef',
+    'stream:orders pos:1 id:0abcdef time:2024-01-01T00:00:00Z id:0abcdef',
     '',
     '{}',
   ])('is refused when it is %j', (text) => {
@@ -99,9 +125,9 @@ describe('the text of a cursor', () => {
   );
 
   it('is refused in a time that grows with its length only', () => {
-    const text = `stream:${' pos:1'.repeat(20_000)} time:`;
-
-    expect(() => Cursor.parse(text)).toThrow(ValidationError);
+    for (const part of [' pos:1', ' pos:1 id:0abcdef', ' pos:1 time:x']) {
+      expect(() => Cursor.parse(`stream:${part.repeat(20_000)} time:`)).toThrow(ValidationError);
+    }
   });
 });
 
@@ -115,6 +141,13 @@ describe('a cursor', () => {
     expect(() => cursor.timestamp!.setTime(0)).toThrow(TypeError);
     expect(String(cursor)).toBe('stream:orders pos:1 time:2024-01-01T00:00:00Z');
   });
+
+  it.each([['0abcde'], ['0abcdefg'], ['0abcde '], ['0ABCDEF'], ['0abcdef\n'], [''], [7], [null]])(
+    'is refused with %j as its mark',
+    (text) => {
+      expect(() => new Cursor('orders', 1, undefined, text as never)).toThrow(ValidationError);
+    },
+  );
 
   it('is not the same as START and END, which stand for either end', () => {
     expect([START, END]).toEqual(['start', 'end']);

@@ -43,7 +43,8 @@ describe('read', () => {
 
     const { cursor } = await store.read('orders', 0, 2);
 
-    expect(cursor).toEqual(new Cursor('orders', 2, new Date('2024-01-02T00:00:00Z')));
+    const mark = expect.stringMatching(/^[0-9a-z]{7}$/) as unknown as string;
+    expect({ ...cursor }).toEqual({ ...new Cursor('orders', 2, new Date('2024-01-02T00:00:00Z')), mark });
   });
 
   it('goes on from its cursor without gap or repeat, while events are appended', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
+  Cursor,
   END,
   type EventStore,
   memoryEngine,
@@ -255,6 +256,29 @@ describe('a place that was kept outside', () => {
     expect(items).toEqual(textsOf(named('new', count)));
     expect(fork).toMatchObject({ position: 5, head: count, goesOnAfter: 0 });
     expect(setup.logger.errors).toHaveLength(1);
+  });
+
+  it.each([3, 9])(
+    'in the text of a cursor is not passed over in silence in another log of %d events',
+    async (count) => {
+      const before = await openNew(named('old', 5));
+      const text = String((await before.store.read('orders')).cursor);
+      const setup = await openNew(named('new', count));
+
+      const { items, fork } = await read(setup, Cursor.parse(text), 'orders', count);
+
+      expect(items).toEqual(textsOf(named('new', count)));
+      expect(fork).toMatchObject({ position: 5, head: count, goesOnAfter: 0 });
+      expect(setup.logger.errors).toHaveLength(1);
+    },
+  );
+
+  it('in the text of a cursor is gone on from, when the event there is the same', async () => {
+    const setup = await openNew(named('old', 5));
+    const text = String((await setup.store.read('orders')).cursor);
+    await setup.store.append('orders', named('more', 2));
+
+    expect(await read(setup, Cursor.parse(text), 'orders', 2)).toEqual({ items: ['more1', 'more2'], fork: undefined });
   });
 
   it('that is a mere number beyond the end is said, and hides nothing', async () => {
