@@ -102,7 +102,7 @@ function writePackage(cwd, content) {
 
 function npm(cwd, args) {
   // On Windows npm is a script, which only a shell can start.
-  return run('npm', [...args, '--no-audit', '--no-fund'], { cwd, shell: process.platform === 'win32' });
+  return run('npm', ['--no-audit', '--no-fund', ...args], { cwd, shell: process.platform === 'win32' });
 }
 
 function node(cwd, args) {
