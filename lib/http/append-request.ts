@@ -9,7 +9,7 @@ import type { HttpRequest } from './http-exchange.js';
 import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA, JSON_MEDIA, mediaTypeOf } from './media-types.js';
 import { shortened, wholeNumber } from './query.js';
 import type { RawBodies } from './raw-bodies.js';
-import { jsonBody, readBody, refuseLength, refuseOtherCharset } from './request-body.js';
+import { jsonBody, refuseLength, refuseOtherCharset } from './request-body.js';
 
 const EVENT_MEMBERS = ['type', 'data', 'id', 'timestamp', 'metadata'];
 
@@ -30,12 +30,12 @@ export async function eventsOf(
   if (Number(request.headers['content-length']) > options.maxBodyBytes) refuseLength(options.maxBodyBytes);
   switch (media) {
     case JSON_MEDIA:
-      refuseOtherCharset(request);
-      return checkedCount(await jsonBody(request, rawBodies, options.maxBodyBytes), options, checkedEvent);
     case CLOUD_EVENT_MEDIA:
-    case CLOUD_EVENT_BATCH_MEDIA:
+    case CLOUD_EVENT_BATCH_MEDIA: {
       refuseOtherCharset(request);
-      return cloudEventsOf(request, options, media === CLOUD_EVENT_BATCH_MEDIA);
+      const body = await jsonBody(request, rawBodies, options.maxBodyBytes);
+      return media === JSON_MEDIA ? checkedCount(body, options, checkedEvent) : cloudEventsOf(body, options, media);
+    }
     default: {
       const known = [JSON_MEDIA, CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA].join(', ');
       throw new UnsupportedMediaTypeException(`The content type is ${shown(media)}: send one of ${known}.`);
@@ -112,13 +112,8 @@ function checkedEvent(value: unknown, field: string): NewEvent {
   return value as NewEvent;
 }
 
-async function cloudEventsOf(
-  request: HttpRequest,
-  options: CheckedHttpOptions,
-  isBatch: boolean,
-): Promise<NewEvent | NewEvent[]> {
-  const body = await readBody(request, options.maxBodyBytes);
-  if (!isBatch) return fromCloudEvent(body, '');
+function cloudEventsOf(body: unknown, options: CheckedHttpOptions, media: string): NewEvent | NewEvent[] {
+  if (media === CLOUD_EVENT_MEDIA) return fromCloudEvent(body, '');
   if (!Array.isArray(body)) throw new ValidationError('events', `it is ${kindOf(body)}: give an array.`);
   return checkedCount(body, options, fromCloudEvent);
 }

@@ -1,6 +1,8 @@
 import { ValidationError } from '../store/errors.js';
 import type { JsonValue, NewEvent, RecordedEvent } from '../store/event.js';
 import { kindOf, shown } from '../store/names.js';
+import { parseFaithfully } from './faithful-json.js';
+import { jsonOf } from './json-of.js';
 import { mediaTypeOf } from './media-types.js';
 
 // CloudEvents 1.0.2 in the JSON event format: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
@@ -51,7 +53,7 @@ export function toCloudEvent(event: RecordedEvent): CloudEvent {
     subject: event.streamId,
     datacontenttype: 'application/json',
     ...Object.fromEntries(metadata.filter(([name, value]) => isAttribute(name, value))),
-    ...(rest.length > 0 && { [REST_OF_METADATA]: JSON.stringify(Object.fromEntries(rest)) }),
+    ...(rest.length > 0 && { [REST_OF_METADATA]: jsonOf(Object.fromEntries(rest)) }),
     // An integer of CloudEvents has 32 bits.
     position: String(event.position),
     globalposition: String(event.globalPosition),
@@ -135,11 +137,12 @@ function checkedAttribute(name: string, value: unknown, field: string): JsonValu
 /** The metadata that could not be attributes, from their text. */
 function metadataOf(text: unknown, field: string): [string, JsonValue][] {
   try {
-    const metadata = JSON.parse(text as string) as JsonValue;
+    const metadata = typeof text === 'string' && (parseFaithfully(text, field) as JsonValue);
     if (typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)) {
       return Object.entries(metadata) as [string, JsonValue][];
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof ValidationError) throw error;
     // Said below, as of any other text that holds no metadata.
   }
   throw new ValidationError(field, `${shown(text)} is no JSON text of an object.`);

@@ -1,9 +1,11 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
 import { ValidationError } from '../store/errors.js';
-import { urlOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { isUnder, urlOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA } from './media-types.js';
 import { answerWithProblem } from './problem-details.filter.js';
+import type { RawBodies } from './raw-bodies.js';
+import { refusedNameIn } from './refused-name.js';
 
 // A body that cannot be parsed fails before there is a controller, and a controller's filter. Both adapters have a place
 // for that, which is used here for the paths of the module only, so that such a request gets problem details too.
@@ -27,20 +29,17 @@ interface FastifyApp {
 
 interface FastifyRoute {
   readonly url: string;
-  errorHandler?: (error: unknown, request: HttpRequest, response: HttpResponse) => void;
-}
-
-/** Which URLs are those of the module, wherever the application has put them; in any case, as Express takes them. */
-export function isUnder(path: string, url: string): boolean {
-  return `${url.split('?', 1)[0]}/`.toLowerCase().includes(`/${path.toLowerCase()}/`);
+  errorHandler?: (error: unknown, request: HttpRequest, response: HttpResponse) => void | Promise<void>;
 }
 
 /** To be called before the routes are made, as Fastify tells of each once. */
-export function prepareFastify(adapter: AbstractHttpAdapter, path: string): void {
+export function prepareFastify(adapter: AbstractHttpAdapter, path: string, rawBodies: RawBodies): void {
   if (adapter.getType() !== 'fastify') return;
   const app = adapter.getInstance<FastifyApp>();
   app.addHook('onRoute', (route) => {
-    if (isUnder(path, route.url)) route.errorHandler ??= (error, _request, reply) => answerTo(reply, error);
+    if (!isUnder(path, route.url)) return;
+    route.errorHandler ??= async (error, request, reply) =>
+      answerTo(reply, (await refusalOfName(error, request, rawBodies)) ?? error);
   });
   for (const type of [CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA]) {
     // Left unread, for the controller, which knows how much it may be.
@@ -55,6 +54,31 @@ export function prepareExpress(adapter: AbstractHttpAdapter, path: string): void
     if (isUnder(path, urlOf(request))) answerTo(response, error);
     else next(error);
   });
+}
+
+/** What the parser of Fastify has against JSON that is well-formed. */
+async function refusalOfName(
+  error: unknown,
+  request: HttpRequest,
+  rawBodies: RawBodies,
+): Promise<ValidationError | undefined> {
+  if ((error as { code?: unknown } | null)?.code !== 'FST_ERR_CTP_INVALID_JSON_BODY') return undefined;
+  const raw = await rawBodies.of(request);
+  const path = raw && refusedNameIn(valueOf(raw.bytes));
+  return path === undefined
+    ? undefined
+    : new ValidationError(
+        path,
+        'Fastify takes no such name, unless onProtoPoisoning and onConstructorPoisoning say so.',
+      );
+}
+
+function valueOf(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString());
+  } catch {
+    return undefined;
+  }
 }
 
 function answerTo(response: HttpResponse, error: unknown): void {

@@ -6,6 +6,7 @@ import type { CheckedHttpOptions } from './event-store-http-options.js';
 import { writePage, type EventReading, type Visibility } from './event-page.js';
 import { answerJson, signalOfClient, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS } from './http.tokens.js';
+import { jsonOf } from './json-of.js';
 import { CLOUD_EVENT_BATCH_MEDIA, NDJSON_MEDIA } from './media-types.js';
 import { answerWithLines } from './ndjson.js';
 import { ConcealedError } from './problem-details.js';
@@ -60,7 +61,7 @@ export class EventAnswers implements BeforeApplicationShutdown {
     const { query, reading, media, isVisible, members = '', headers } = events;
     const bounds = { events: this.pageSizeOf(query), bytes: this.options.maxPageBytes };
     const asCloudEvents = media === CLOUD_EVENT_BATCH_MEDIA;
-    const write = (event: RecordedEvent): string => JSON.stringify(asCloudEvents ? toCloudEvent(event) : event);
+    const write = (event: RecordedEvent): string => jsonOf(asCloudEvents ? toCloudEvent(event) : event);
     const { texts, next } = await writePage(reading, bounds, isVisible, write, signalOfClient(response));
     const link = next && query.with(next);
     const [begin, end] = asCloudEvents

@@ -87,7 +87,7 @@ export class EventStoreHttpModule extends ConfigurableModuleClass implements Nes
   /** Called before the routes are made. */
   configure(): void {
     if (!this.host.httpAdapter) return;
-    prepareFastify(this.host.httpAdapter, this.routes.path);
+    prepareFastify(this.host.httpAdapter, this.routes.path, this.rawBodies);
     if (!this.routes.readOnly) this.rawBodies.watch(this.host.httpAdapter, this.routes.path);
   }
 

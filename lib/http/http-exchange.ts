@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Undefined when no parser has read it. */
   readonly body?: unknown;
+  /** What was sent, where the application keeps it. */
+  readonly rawBody?: unknown;
 }
 
 /** A response, of Express or of Fastify. */
@@ -44,6 +46,11 @@ type Headers = Readonly<Record<string, string>>;
 /** The path and the query, as they were sent. */
 export function urlOf(request: HttpRequest): string {
   return request.originalUrl ?? request.url;
+}
+
+/** Which URLs are those of the module, wherever the application has put them; in any case, as Express takes them. */
+export function isUnder(path: string, url: string): boolean {
+  return `${url.split('?', 1)[0]}/`.toLowerCase().includes(`/${path.toLowerCase()}/`);
 }
 
 /** Node's own request. */

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type { RecordedEvent } from '../store/event.js';
 import type { Visibility } from './event-page.js';
 import { beginAnswer, type HttpResponse } from './http-exchange.js';
+import { jsonOf } from './json-of.js';
 import { NDJSON_MEDIA } from './media-types.js';
 
 /** About how many characters are written at a time. */
@@ -32,7 +33,7 @@ export async function answerWithLines(
     for (let batch = first; !batch.done; batch = await iterator.next()) {
       for (const event of batch.value) {
         if (isVisible && !isVisible(event.streamId)) continue;
-        text += JSON.stringify(event) + '\n';
+        text += jsonOf(event) + '\n';
         const isLast = --left === 0;
         if (text.length < CHUNK_LENGTH && !isLast) continue;
         yield text;

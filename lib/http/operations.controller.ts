@@ -5,6 +5,7 @@ import { EventStore } from '../store/event-store.js';
 import type { CheckedHttpOptions, CheckedHttpRoutes } from './event-store-http-options.js';
 import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE } from './http.tokens.js';
+import { jsonOf } from './json-of.js';
 import { LiveStreams } from './live/live-streams.js';
 import { Query, refuseQuery } from './query.js';
 import { accessOf, checkIsOperator } from './stream-access.js';
@@ -47,7 +48,7 @@ export class OperationsController {
     const deadLetters = letters
       .filter(({ event }) => access.canRead(event.streamId))
       .map(({ error, ...letter }) => ({ ...letter, error: { name: error.name, message: error.message } }));
-    answerJson(response, JSON.stringify({ deadLetters }));
+    answerJson(response, jsonOf({ deadLetters }));
   }
 }
 

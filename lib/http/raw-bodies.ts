@@ -4,10 +4,17 @@ import { Transform } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { isUnder } from './early-errors.js';
 import type { HttpRequest } from './http-exchange.js';
-import { rawRequest } from './http-exchange.js';
-import { charsetOf, isUtf8Charset, JSON_MEDIA, mediaTypeOf, unknownCharset } from './media-types.js';
+import { isUnder, rawRequest } from './http-exchange.js';
+import {
+  charsetOf,
+  CLOUD_EVENT_BATCH_MEDIA,
+  CLOUD_EVENT_MEDIA,
+  isUtf8Charset,
+  JSON_MEDIA,
+  mediaTypeOf,
+  unknownCharset,
+} from './media-types.js';
 
 // The parsers of both adapters make of malformed bytes what they like, and say nothing of it. What is kept for ever has to
 // be looked at as it was sent, so the bytes of a body are kept beside the parser, for the paths of the module only.
@@ -17,6 +24,8 @@ export interface RawBody {
   readonly bytes: Buffer;
   readonly isTooLarge: boolean;
 }
+
+const KEPT_MEDIA: readonly (string | undefined)[] = [JSON_MEDIA, CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA];
 
 /** The part of a Fastify instance that is used here. */
 interface FastifyApp {
@@ -45,7 +54,7 @@ export class RawBodies {
   /** What was sent, without its compression; undefined when nobody could look on while it was read. */
   async of(request: HttpRequest): Promise<RawBody | undefined> {
     const kept = this.#kept.get(rawRequest(request));
-    if (!kept) return undefined;
+    if (!kept) return this.#ofApplication(request);
     const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
     if (kept.isTooLarge || encoding === 'identity') return kept;
     return inflated(kept.bytes, encoding, this.maxBytes);
@@ -66,6 +75,12 @@ export class RawBodies {
         if (request.method === 'POST' && isUnder(path, request.url ?? '')) this.#keepPushed(request);
       });
     }
+  }
+
+  /** Where Nest keeps it, with `rawBody: true`, and so do hosts of functions that hand their requests to an application. */
+  #ofApplication({ rawBody }: HttpRequest): RawBody | undefined {
+    if (!Buffer.isBuffer(rawBody)) return undefined;
+    return { bytes: rawBody, isTooLarge: rawBody.length > this.maxBytes };
   }
 
   readonly #preParsing: PreParsing = ({ raw }, _reply, payload, done) => {
@@ -95,7 +110,7 @@ export class RawBodies {
   }
 
   #begin(request: IncomingMessage): KeptBytes | undefined {
-    if (mediaTypeOf(request.headers['content-type']) !== JSON_MEDIA) return undefined;
+    if (!KEPT_MEDIA.includes(mediaTypeOf(request.headers['content-type']))) return undefined;
     const kept = new KeptBytes(this.maxBytes);
     this.#kept.set(request, kept);
     return kept;

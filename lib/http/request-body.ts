@@ -2,38 +2,31 @@ import { isUtf8 } from 'node:buffer';
 import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
 import { ValidationError } from '../store/errors.js';
 import { shown } from '../store/names.js';
+import { parseFaithfully } from './faithful-json.js';
 import { rawRequest, type HttpRequest } from './http-exchange.js';
-import { charsetOf, isUtf8Charset, unknownCharset } from './media-types.js';
+import { charsetOf, isUtf8Charset, JSON_MEDIA, mediaTypeOf, unknownCharset } from './media-types.js';
 import type { RawBodies } from './raw-bodies.js';
 
 /**
- * A JSON body that a parser of the application has read, or that is read here when there is none.
+ * The body as JSON: read from the bytes that were sent, whatever a parser of the application has made of them. Where nobody
+ * could look on while it read them, it is what the parser has made.
  *
- * @throws {ValidationError} when its bytes are no UTF-8, or no JSON
+ * @throws {ValidationError} when its bytes are no UTF-8, or no JSON, or would be read as something else: with the path to it
  * @throws {UnsupportedMediaTypeException | PayloadTooLargeException}
  */
 export async function jsonBody(request: HttpRequest, rawBodies: RawBodies, maxBytes: number): Promise<unknown> {
+  const { body } = request;
+  if (body === undefined || isStream(body)) {
+    refuseCompressed(request);
+    return parsedBytes(await bytesOf(request, maxBytes));
+  }
   const raw = await rawBodies.of(request);
   if (raw?.isTooLarge) refuseLength(maxBytes);
-  if (typeof request.body !== 'string' && !isParsed(request.body)) return readBody(request, maxBytes);
-  if (raw) refuseMalformed(raw.bytes);
-  return request.body;
-}
-
-/**
- * The body as JSON, read here unless somebody else has.
- *
- * @throws {ValidationError} when its bytes are no UTF-8, or no JSON
- * @throws {UnsupportedMediaTypeException | PayloadTooLargeException}
- */
-export async function readBody(request: HttpRequest, maxBytes: number): Promise<unknown> {
-  const { body } = request;
-  if (isParsed(body)) return body;
-  if (typeof body === 'string') return parsed(body);
-  refuseCompressed(request);
-  const bytes = Buffer.isBuffer(body) ? body : await bytesOf(request, maxBytes);
-  refuseMalformed(bytes);
-  return parsed(new TextDecoder().decode(bytes));
+  // The parser of Express makes an object of nothing.
+  if (raw && raw.bytes.length > 0) return parsedBytes(raw.bytes);
+  if (Buffer.isBuffer(body)) return parsedBytes(body);
+  const isText = typeof body === 'string' && mediaTypeOf(request.headers['content-type']) !== JSON_MEDIA;
+  return isText ? parsed(body) : body;
 }
 
 /** @throws {UnsupportedMediaTypeException} when the text is in another charset than UTF-8 */
@@ -46,12 +39,7 @@ export function refuseLength(maxBytes: number): never {
   throw new PayloadTooLargeException(`The body is larger than ${maxBytes} bytes: send fewer events at a time.`);
 }
 
-/** Whether a parser has made something of the body, and not left it a stream, as that for CloudEvents does. */
-function isParsed(body: unknown): boolean {
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return false;
-  return !isStream(body);
-}
-
+/** As Fastify leaves a body that nobody has parsed, such as that of a CloudEvent. */
 function isStream(body: unknown): body is AsyncIterable<Buffer> {
   return typeof (body as { pipe?: unknown } | null | undefined)?.pipe === 'function';
 }
@@ -75,14 +63,16 @@ function refuseCompressed({ headers }: HttpRequest): void {
   throw new UnsupportedMediaTypeException(`The content encoding is ${shown(encoding)}: send it as it is.`);
 }
 
-function refuseMalformed(bytes: Buffer): void {
+function parsedBytes(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new ValidationError('body', 'its bytes are no UTF-8: send JSON text in UTF-8.');
+  return parsed(new TextDecoder().decode(bytes));
 }
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseFaithfully(text, '');
+  } catch (error) {
+    if (error instanceof ValidationError) throw error;
     throw new ValidationError('body', 'it is no JSON: send JSON text in UTF-8.');
   }
 }

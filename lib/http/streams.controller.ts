@@ -10,6 +10,7 @@ import { EventAnswers } from './event-answers.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
 import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
+import { jsonOf } from './json-of.js';
 import { followedFrom } from './live/live-start.js';
 import { LiveStreams } from './live/live-streams.js';
 import { streamTarget } from './live/live-target.js';
@@ -109,9 +110,9 @@ export class StreamsController {
     if (event?.position !== position) {
       throw new NotFoundException(`Stream ${shown(streamId)} has no event at position ${position}: it holds others.`);
     }
-    if (media === JSON_MEDIA) return answerJson(response, JSON.stringify(event));
+    if (media === JSON_MEDIA) return answerJson(response, jsonOf(event));
     const headers = { 'content-type': `${CLOUD_EVENT_MEDIA}; charset=utf-8` };
-    answerJson(response, JSON.stringify(toCloudEvent(event)), headers);
+    answerJson(response, jsonOf(toCloudEvent(event)), headers);
   }
 
   /** A stream that does not exist yet is waited for. */

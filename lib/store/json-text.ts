@@ -190,7 +190,11 @@ function refuse(
 }
 
 function pathTo(key: string | number, above: Place, field: string): string {
-  const path = above.above ? pathTo(above.keyAbove, above.above, field) : field;
+  return pathUnder(above.above ? pathTo(above.keyAbove, above.above, field) : field, key);
+}
+
+/** The path to a member or an element: `data.items`, `data.items[2]`, `data["first name"]`. */
+export function pathUnder(path: string, key: string | number): string {
   if (typeof key === 'number') return `${path}[${key}]`;
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
 }

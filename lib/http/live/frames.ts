@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '../../store/event.js';
+import { jsonOf } from '../json-of.js';
 import type { LiveTarget } from './live-target.js';
 
 /** About how many characters are sent at a time; a single event may have more. */
@@ -62,7 +63,7 @@ export class FrameWriter {
     const known = this.#texts.get(globalPosition) ?? this.#olderTexts.get(globalPosition);
     // A log that went back has another event there.
     if (known?.id === event.id) return known.text;
-    const text = JSON.stringify(event);
+    const text = jsonOf(event);
     this.#texts.set(globalPosition, { id: event.id, text });
     this.#length += text.length;
     if (this.#length > KEPT_LENGTH / 2) {
