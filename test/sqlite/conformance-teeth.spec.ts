@@ -43,7 +43,7 @@ const DEFECTS: readonly (readonly [defect: string, area: string, replace: Replac
   [
     'waits for the end of a lease whose holder is known to be gone',
     'leases',
-    (inner) => ({ acquireLease: ({ evenFrom, ...request }) => inner.acquireLease!(request) }),
+    (inner) => ({ acquireLease: (request) => inner.acquireLease!({ ...request, evenFrom: undefined }) }),
   ],
   [
     'takes a lease from any holder for who knows of one that is gone',
