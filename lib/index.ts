@@ -12,6 +12,7 @@ export {
   LastSnapshotFailedError,
   LeaseLostError,
   LogForkedError,
+  MissingPeerError,
   OperationAbortedError,
   SnapshotCorruptedError,
   SnapshotDirectoryInUseError,

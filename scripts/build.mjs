@@ -13,7 +13,10 @@ if (!(process.argv.includes('--if-stale') && isFresh())) {
   rmSync('dist', { recursive: true, force: true });
   compile('tsconfig.build.json');
   compile('tsconfig.cjs.json');
-  for (const half of ['dist/esm', 'dist/cjs']) copyPage(join(half, 'http/page'));
+  for (const half of ['dist/esm', 'dist/cjs']) {
+    copyPage(join(half, 'http/page'));
+    copyCommonJs(half);
+  }
   // Each half says what it is, whatever the package.json above it says.
   writeFileSync('dist/esm/package.json', '{ "type": "module" }\n');
   writeFileSync(LAST_FILE_WRITTEN, '{ "type": "commonjs" }\n');
@@ -23,6 +26,13 @@ if (!(process.argv.includes('--if-stale') && isFresh())) {
 function copyPage(target) {
   cpSync('lib/http/page', target, { recursive: true });
   copyUplot(join(target, 'uplot'));
+}
+
+/** What looks for a peer is CommonJS in both halves, as it is. */
+function copyCommonJs(half) {
+  for (const name of readdirSync('lib', { recursive: true })) {
+    if (name.endsWith('.cjs')) cpSync(join('lib', name), join(half, name));
+  }
 }
 
 function compile(project) {

@@ -1,6 +1,5 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { EventEmitter2, EventEmitterReadinessWatcher } from '@nestjs/event-emitter';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { ValidationError } from '../store/errors.js';
 import { EventStore } from '../store/event-store.js';
@@ -11,7 +10,8 @@ import {
   type EventEmitterBridgeOptions,
 } from './event-emitter-bridge-options.js';
 import { BRIDGE_OPTIONS } from './event-emitter-bridge.module-definition.js';
-import type { EventEmitter } from './event-emitter.js';
+import { EMITTER_ENDS, type EmitterEnds } from './emitter-ends.js';
+import { type EventEmitter, EventNamePatterns } from './event-emitter.js';
 
 /** What one bridge stands on: its checked options, the emitter and the store. */
 @Injectable()
@@ -23,14 +23,12 @@ export class BridgeEnds {
   /** @throws {ValidationError} when an option is not acceptable, or an end is missing */
   constructor(
     @Optional() @Inject(BRIDGE_OPTIONS) options: EventEmitterBridgeOptions,
-    @Optional() @Inject(EventEmitter2) emitter: EventEmitter | undefined,
-    @Optional()
-    @Inject(EventEmitterReadinessWatcher)
-    private readonly watcher: EventEmitterReadinessWatcher | undefined,
+    @Optional() @Inject(EMITTER_ENDS) private readonly ends: EmitterEnds | undefined,
     @Optional() @Inject(EventStoreRegistry) stores: EventStoreRegistry | undefined,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {
     this.options = checkBridgeOptions(options);
+    const emitter = this.ends?.emitter;
     if (!emitter) {
       throw new ValidationError(
         BRIDGE,
@@ -47,9 +45,15 @@ export class BridgeEnds {
     this.#stores = stores;
   }
 
+  /** Patterns as the emitter understands them. */
+  patterns<Value>(): EventNamePatterns<Value> {
+    const { wildcard, delimiter } = this.emitter;
+    return new EventNamePatterns(this.ends!.newEmitter({ wildcard, delimiter, maxListeners: 0, ignoreErrors: true }));
+  }
+
   /** Resolves when Nest has given the emitter the `@OnEvent` methods, which it does while the application starts. */
   async listenersReady(): Promise<void> {
-    await this.watcher?.waitUntilReady();
+    await this.ends?.listenersReady();
   }
 
   /**

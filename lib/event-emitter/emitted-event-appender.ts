@@ -6,7 +6,7 @@ import { isPromise } from '../store/maybe-promise.js';
 import { BridgeEnds } from './bridge-ends.js';
 import { comesFromStore, markedMetadata } from './crossing.js';
 import { BRIDGE, type CheckedAppendRule, type FromPayload } from './event-emitter-bridge-options.js';
-import { EventNamePatterns, hasWildcard, textOfName, type EmitterListener } from './event-emitter.js';
+import { hasWildcard, textOfName, type EmitterListener } from './event-emitter.js';
 
 /**
  * Appends emitted events to the store, from when its module is initialised until the application has shut down.
@@ -48,7 +48,7 @@ export class EmittedEventAppender implements OnModuleInit, OnApplicationShutdown
 
   #listen(rule: CheckedAppendRule, store: EventStore): void {
     const { emitter } = this.ends;
-    const patterns = new EventNamePatterns<number>(emitter);
+    const patterns = this.ends.patterns<number>();
     rule.on.forEach((eventName, index) => {
       patterns.add(eventName, index);
       const append = async (event: unknown, args: readonly unknown[]): Promise<void> => {

@@ -1,8 +1,13 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { BridgeEnds } from './bridge-ends.js';
 import { EmittedEventAppender } from './emitted-event-appender.js';
-import { ConfigurableModuleClass } from './event-emitter-bridge.module-definition.js';
+import { emitterEndsModule } from './emitter-ends.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  type OPTIONS_TYPE,
+} from './event-emitter-bridge.module-definition.js';
 import { storedEventEmitter } from './stored-event-emitter.js';
 import { SwallowingListeners } from './swallowing-listeners.js';
 
@@ -24,4 +29,17 @@ const STORED_EVENT_EMITTER = Symbol('STORED_EVENT_EMITTER');
     { provide: STORED_EVENT_EMITTER, useFactory: storedEventEmitter, inject: [BridgeEnds, SwallowingListeners] },
   ],
 })
-export class EventEmitterBridgeModule extends ConfigurableModuleClass {}
+export class EventEmitterBridgeModule extends ConfigurableModuleClass {
+  static override register(options: typeof OPTIONS_TYPE): DynamicModule {
+    return withEmitter(super.register(options));
+  }
+
+  static override registerAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return withEmitter(super.registerAsync(options));
+  }
+}
+
+function withEmitter(definition: DynamicModule): DynamicModule {
+  const { imports = [] } = definition;
+  return { ...definition, imports: [...imports, emitterEndsModule(imports)] };
+}

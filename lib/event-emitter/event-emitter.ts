@@ -1,13 +1,12 @@
-import { EventEmitter2 } from '@nestjs/event-emitter';
-
 /** The part of `EventEmitter2` that the bridge uses. */
 export interface EventEmitter {
   /** Whether names are patterns: only when the emitter was made so. */
   readonly wildcard?: boolean;
   /** What stands between the parts of a name. Default `.`. */
   readonly delimiter?: string;
-  on(eventName: string, listener: EmitterListener): unknown;
+  on(eventName: string | symbol | (string | symbol)[], listener: EmitterListener): unknown;
   off(eventName: string, listener: EmitterListener): unknown;
+  emit(eventName: string): unknown;
   emitAsync(eventName: string, ...args: unknown[]): Promise<unknown>;
   listeners(eventName: string): readonly unknown[];
   listenersAny(): readonly unknown[];
@@ -44,22 +43,20 @@ export function textOfName(event: unknown, { delimiter = '.' }: EventEmitter): s
 
 /** Finds out which patterns a name fits, by asking another emitter of the same kind. */
 export class EventNamePatterns<Value> {
-  readonly #probe: EventEmitter2;
   #fitting: Value[] = [];
 
-  constructor({ wildcard, delimiter }: EventEmitter) {
-    this.#probe = new EventEmitter2({ wildcard, delimiter, maxListeners: 0, ignoreErrors: true });
-  }
+  /** @param probe that nobody else uses */
+  constructor(private readonly probe: EventEmitter) {}
 
   /** @param pattern as the emitter takes it: a name, or the parts of one */
   add(pattern: string | symbol | (string | symbol)[], value: Value): void {
-    this.#probe.on(pattern, () => this.#fitting.push(value));
+    this.probe.on(pattern, () => this.#fitting.push(value));
   }
 
   /** The values of the patterns that the name fits, in no particular order. */
   fitting(eventName: string): Value[] {
     this.#fitting = [];
-    this.#probe.emit(eventName);
+    this.probe.emit(eventName);
     return this.#fitting;
   }
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { BridgeEnds } from './bridge-ends.js';
-import { EventNamePatterns } from './event-emitter.js';
+import type { EventNamePatterns } from './event-emitter.js';
 
 // Where `@OnEvent` leaves its marks. The constant has this value in all versions; the entry of version 3 does not export it.
 const ON_EVENT_MARKS = 'EVENT_LISTENER_METADATA';
@@ -41,7 +41,7 @@ export class SwallowingListeners {
   }
 
   #find(): EventNamePatterns<string> {
-    const listeners = new EventNamePatterns<string>(this.ends.emitter);
+    const listeners = this.ends.patterns<string>();
     for (const { instance, isAlias } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       if (typeof instance !== 'object' || instance === null || isAlias) continue;
       const host = instance as Record<string, unknown>;

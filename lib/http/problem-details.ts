@@ -55,6 +55,7 @@ const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   SNAPSHOT_DIRECTORY_IN_USE: { status: 500, detail: NOT_TOLD },
   SNAPSHOT_DISK_FAILED: { status: 500, detail: NOT_TOLD },
   LAST_SNAPSHOT_FAILED: { status: 500, detail: NOT_TOLD },
+  MISSING_PEER: { status: 500, detail: NOT_TOLD },
 };
 
 /** The codes that have a status of their own; every other error is a 500. */

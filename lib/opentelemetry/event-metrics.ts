@@ -1,4 +1,4 @@
-import { metrics, type Meter } from '@opentelemetry/api';
+import type { Meter } from '@opentelemetry/api';
 import type {
   AppendMeasurement,
   HandlerMeasurement,
@@ -7,6 +7,7 @@ import type {
   ReadMeasurement,
   SnapshotMeasurement,
 } from '../store/metrics-collector.js';
+import { openTelemetry } from './api.js';
 import {
   ATTR_HANDLER_NAME,
   ATTR_HANDLER_POLICY,
@@ -32,7 +33,7 @@ export function openTelemetryMetrics(options: MetricsOptions = {}): MetricsColle
 }
 
 export function meterOf(options: MetricsOptions): Meter {
-  const { meterProvider = metrics.getMeterProvider() } = checkOpenTelemetryOptions(options);
+  const { meterProvider = openTelemetry.metrics.getMeterProvider() } = checkOpenTelemetryOptions(options);
   return meterProvider.getMeter(SYSTEM_NAME);
 }
 

@@ -1,5 +1,6 @@
-import { propagation, type Context, type TextMapGetter } from '@opentelemetry/api';
+import type { Context, TextMapGetter } from '@opentelemetry/api';
 import type { RecordedEvent } from '../store/event.js';
+import { openTelemetry } from './api.js';
 
 /**
  * What the metadata of an event has to say so that its handlers can find the trace: `traceparent` and `tracestate`, with the
@@ -7,7 +8,7 @@ import type { RecordedEvent } from '../store/event.js';
  */
 export function metadataOf(context: Context): Readonly<Record<string, string>> | undefined {
   const fields: Record<string, string> = {};
-  propagation.inject(context, fields);
+  openTelemetry.propagation.inject(context, fields);
   // What a caller sends along with a call, such as the name of a user, is not meant to be kept for ever.
   delete fields.baggage;
   return Object.keys(fields).length === 0 ? undefined : fields;
@@ -15,7 +16,7 @@ export function metadataOf(context: Context): Readonly<Record<string, string>> |
 
 /** A context like `context`, with the trace that the event's metadata names, if they name one. */
 export function withTraceOf({ metadata }: RecordedEvent, context: Context): Context {
-  return propagation.extract(context, metadata, TEXTS);
+  return openTelemetry.propagation.extract(context, metadata, TEXTS);
 }
 
 type Metadata = RecordedEvent['metadata'];

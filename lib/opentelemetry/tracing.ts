@@ -1,16 +1,7 @@
-import {
-  context,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  type Attributes,
-  type Context,
-  type Span,
-  type Tracer,
-} from '@opentelemetry/api';
+import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
 import { EventStoreError } from '../store/errors.js';
 import type { AppendCall, HandlerCall, Instrumentation } from '../store/instrumentation.js';
+import { openTelemetry } from './api.js';
 import {
   ATTR_EVENT_POSITION,
   ATTR_EVENT_TYPE,
@@ -21,6 +12,8 @@ import {
 import { checkOpenTelemetryOptions, type TracingOptions } from './event-store-opentelemetry-options.js';
 import * as conventions from './semantic-conventions.js';
 import { metadataOf, withTraceOf } from './trace-metadata.js';
+
+const { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = openTelemetry;
 
 /**
  * Traces appends and handler calls: the `instrumentation` of a store outside of Nest. Inside, import

@@ -1,8 +1,9 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
-import { register, type OpenMetricsContentType, type PrometheusContentType, type Registry } from 'prom-client';
+import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
 import { ValidationError } from '../store/errors.js';
 import { checkMembers } from '../store/known-members.js';
 import { shown } from '../store/names.js';
+import { promClient } from './prom-client.js';
 
 export interface EventStorePrometheusOptions {
   /** Where the metrics are registered. Default the one of `prom-client` itself, `register`. */
@@ -32,7 +33,7 @@ export const PROMETHEUS = 'EventStorePrometheusModule';
 /** @throws {ValidationError} that names the option */
 export function checkPrometheusOptions(options: EventStorePrometheusOptions = {}): CheckedPrometheusOptions {
   checkMembers(options, PROMETHEUS, ['registry', 'prefix']);
-  const { registry = register, prefix = 'event_store_' } = options;
+  const { registry = promClient.register, prefix = 'event_store_' } = options;
   if (typeof registry?.getSingleMetric !== 'function') {
     throw new ValidationError(`${PROMETHEUS}.registry`, `${shown(registry)} is none: give a Registry of prom-client.`);
   }

@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, type Metric } from 'prom-client';
+import type { Counter, Gauge, Histogram, Metric } from 'prom-client';
 import { ValidationError } from '../store/errors.js';
 import { PROMETHEUS, type CheckedPrometheusOptions } from './event-store-prometheus-options.js';
+import { promClient } from './prom-client.js';
 
 /** Makes metrics for one registry, with one prefix, puts them into it, and takes them out again. */
 export class MetricSet {
@@ -14,7 +15,7 @@ export class MetricSet {
     labelNames: readonly Label[],
     collect?: () => Promise<void>,
   ): Counter<Label> {
-    return this.#keep(name, new Counter({ ...this.#about(name, help), labelNames, collect }));
+    return this.#keep(name, new promClient.Counter({ ...this.#about(name, help), labelNames, collect }));
   }
 
   gauge<Label extends string>(
@@ -23,7 +24,7 @@ export class MetricSet {
     labelNames: readonly Label[],
     collect: () => Promise<void>,
   ): Gauge<Label> {
-    return this.#keep(name, new Gauge({ ...this.#about(name, help), labelNames, collect }));
+    return this.#keep(name, new promClient.Gauge({ ...this.#about(name, help), labelNames, collect }));
   }
 
   histogram<Label extends string>(
@@ -32,7 +33,7 @@ export class MetricSet {
     labelNames: readonly Label[],
     buckets: number[],
   ): Histogram<Label> {
-    return this.#keep(name, new Histogram({ ...this.#about(name, help), labelNames, buckets }));
+    return this.#keep(name, new promClient.Histogram({ ...this.#about(name, help), labelNames, buckets }));
   }
 
   /** Forgets all values. */

@@ -32,6 +32,30 @@ export class ValidationError extends EventStoreError {
   }
 }
 
+/** A package that a subpath of this one needs is not installed, or in a version that does not fit. */
+export class MissingPeerError extends EventStoreError {
+  readonly code = 'MISSING_PEER';
+
+  /**
+   * @param subpath what needs it, such as `nestjs-stream-store/terminus`
+   * @param peer the name of the package
+   * @param versions those that fit, when one is installed that does not
+   */
+  constructor(
+    readonly subpath: string,
+    readonly peer: string,
+    versions?: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      versions === undefined
+        ? `${subpath} needs ${peer}: npm install ${peer}`
+        : `${subpath} needs ${peer} ${versions}, and another version is installed: npm install "${peer}@${versions}"`,
+      options,
+    );
+  }
+}
+
 /** Nothing was ever appended to the stream. */
 export class StreamNotFoundError extends EventStoreError {
   readonly code = 'STREAM_NOT_FOUND';

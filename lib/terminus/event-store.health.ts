@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import type { HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { EventStoreStatusReader } from '../nest/event-store.status.js';
 import { messageOf } from '../store/error-text.js';
 import { ValidationError } from '../store/errors.js';
@@ -13,6 +13,7 @@ import {
 import { eventsOfFullestStream } from './fullest-stream.js';
 import { describeStore, problemsOf, type StoreFacts } from './store-health.js';
 import { HandlerWatch } from './handler-watch.js';
+import { HEALTH_INDICATORS } from './terminus.js';
 
 /** What was found out about one store. */
 interface Finding {
@@ -35,7 +36,7 @@ export class EventStoreHealthIndicator {
   readonly #failures = new Map<string, string>();
 
   constructor(
-    @Inject(HealthIndicatorService) private readonly health: HealthIndicatorService,
+    @Inject(HEALTH_INDICATORS) private readonly health: HealthIndicatorService,
     @Inject(EventStoreStatusReader) private readonly status: EventStoreStatusReader,
   ) {}
 

@@ -63,6 +63,7 @@ function smoke({ nest, testing, express, fastify, emitter, terminus, jest, jestF
     }
   };
   runProgram('app', 'orders.ts');
+  runProgram('peerless');
 
   const suite = join(home, 'jest');
   const name = `Nest ${nest}, Jest suite in ${jest}`;

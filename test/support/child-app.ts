@@ -19,20 +19,46 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Compiles a program beside a copy of `lib/`, where it finds the package by its name. @returns the program's file */
-export async function compiledApp(source: string): Promise<string> {
+/**
+ * Compiles a program beside a copy of `lib/`, where it finds the package by its name.
+ *
+ * @param others packages that it finds as given here: the text of a CommonJS module, or undefined when it is to find none
+ * @returns the program's file
+ */
+export async function compiledApp(source: string, others: Record<string, string | undefined> = {}): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'stream-store-app-'));
   folders.push(folder);
   cpSync(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
+  linkPackages(join(folder, 'node_modules'), others);
   // A package may import itself by its name, through its own `exports`.
   const sources = readdirSync(join(REPOSITORY, 'lib'), { recursive: true, encoding: 'utf8' });
   const files = sources.filter((file) => file.endsWith('.ts'));
   await Promise.all(files.map((file) => compile(join(REPOSITORY, 'lib', file), join(folder, 'dist/esm', toJs(file)))));
+  for (const file of sources.filter((name) => name.endsWith('.cjs')))
+    cpSync(join(REPOSITORY, 'lib', file), join(folder, 'dist/esm', file));
   // What lies beside it, it may import.
   const programs = readdirSync(dirname(source)).filter((file) => file.endsWith('.ts'));
   await Promise.all(programs.map((file) => compile(join(dirname(source), file), join(folder, toJs(file)))));
   return join(folder, toJs(basename(source)));
+}
+
+function linkPackages(target: string, others: Record<string, string | undefined>): void {
+  const source = join(REPOSITORY, 'node_modules');
+  if (Object.keys(others).length === 0) return symlinkSync(source, target);
+  const scopes = ['', ...new Set(Object.keys(others).flatMap((name) => /^@[^/]+/.exec(name) ?? []))];
+  for (const scope of scopes) {
+    mkdirSync(join(target, scope));
+    for (const entry of readdirSync(join(source, scope))) {
+      const name = scope === '' ? entry : `${scope}/${entry}`;
+      if (scopes.includes(name) || name in others) continue;
+      symlinkSync(join(source, name), join(target, name));
+    }
+  }
+  for (const [name, text] of Object.entries(others)) {
+    if (text === undefined) continue;
+    mkdirSync(join(target, name));
+    writeFileSync(join(target, name, 'index.js'), text);
+  }
 }
 
 async function compile(source: string, target: string): Promise<void> {
