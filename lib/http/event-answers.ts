@@ -1,12 +1,14 @@
 import { Inject, Injectable, ServiceUnavailableException, type BeforeApplicationShutdown } from '@nestjs/common';
 import { EventsExpiredError, ValidationError } from '../store/errors.js';
 import type { RecordedEvent } from '../store/event.js';
+import { EventStore } from '../store/event-store.js';
 import { toCloudEvent } from './cloud-events.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
 import { writePage, type EventReading, type Visibility } from './event-page.js';
-import { answerJson, signalOfClient, type HttpRequest, type HttpResponse } from './http-exchange.js';
-import { CHECKED_HTTP_OPTIONS } from './http.tokens.js';
+import { answerJson, cutOffWhenStalled, signalOfClient, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
 import { jsonOf } from './json-of.js';
+import { LineClients } from './line-clients.js';
 import { CLOUD_EVENT_BATCH_MEDIA, NDJSON_MEDIA } from './media-types.js';
 import { answerWithLines } from './ndjson.js';
 import { ConcealedError } from './problem-details.js';
@@ -21,6 +23,8 @@ export interface EventRequest {
   readonly reading: EventReading;
   readonly media: string;
   readonly isVisible: Visibility;
+  /** Who asks, when there is a limit for each. */
+  readonly user: string | undefined;
   /** What stands before the events of a JSON page: `"revision":7,` */
   readonly members?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -31,7 +35,11 @@ export interface EventRequest {
 export class EventAnswers implements BeforeApplicationShutdown {
   readonly #shutdown = new AbortController();
 
-  constructor(@Inject(CHECKED_HTTP_OPTIONS) private readonly options: CheckedHttpOptions) {}
+  constructor(
+    @Inject(HTTP_STORE) private readonly store: EventStore,
+    @Inject(CHECKED_HTTP_OPTIONS) private readonly options: CheckedHttpOptions,
+    @Inject(LineClients) private readonly lineClients: LineClients,
+  ) {}
 
   /** Long answers would hold the shutdown up until their clients have taken all of them. */
   beforeApplicationShutdown(): void {
@@ -67,6 +75,7 @@ export class EventAnswers implements BeforeApplicationShutdown {
     const [begin, end] = asCloudEvents
       ? ['[', ']']
       : [`{${members}"events":[`, `],"next":${JSON.stringify(link ?? null)}}`];
+    cutOffWhenStalled(response, this.options.stallTimeoutMs);
     answerJson(response, joined(begin, texts, end), {
       ...(link !== undefined && { link: `<${link}>; rel="next"` }),
       ...(asCloudEvents && { 'content-type': `${CLOUD_EVENT_BATCH_MEDIA}; charset=utf-8` }),
@@ -74,12 +83,18 @@ export class EventAnswers implements BeforeApplicationShutdown {
     });
   }
 
-  async #answerWithLines(response: HttpResponse, { query, reading, isVisible }: EventRequest): Promise<void> {
+  async #answerWithLines(response: HttpResponse, { query, reading, isVisible, user }: EventRequest): Promise<void> {
     const { signal } = this.#shutdown;
     if (signal.aborted) throw new ServiceUnavailableException('The application is about to end: come again.');
     const limit = query.number('limit') ?? Infinity;
     if (limit < 1) throw new ValidationError('limit', `${limit} is out of range: give a number from 1.`);
-    await answerWithLines(response, reading.batches({ first: limit, signal }), limit, isVisible, signal);
+    const { clock } = this.store;
+    const { stallTimeoutMs } = this.options;
+    await this.lineClients.admit(user, () =>
+      answerWithLines(response, reading.batches({ first: limit, signal }), {
+        ...{ limit, isVisible, clock, stallTimeoutMs, signal },
+      }),
+    );
   }
 }
 

@@ -49,9 +49,13 @@ export interface EventStoreHttpOptions {
   readonly maxLiveClients?: number;
   /** How many of them may be of one user, where `access` says who it is. Default 100. */
   readonly maxLiveClientsPerUser?: number;
+  /** How many clients may take events as lines at a time; each holds a page of 8 MiB. Default 50, no more than live ones. */
+  readonly maxLineClients?: number;
+  /** How many of them may be of one user, where `access` says who it is. Default 10, no more than live ones. */
+  readonly maxLineClientsPerUser?: number;
   /** After how much silence a live client is sent a sign of life. Default 15 s. */
   readonly heartbeatInterval?: Duration;
-  /** How long a client that follows events, or takes them as lines, may take nothing before it is cut off. Default 30 s. */
+  /** How long a client may take nothing of live events, of lines or of a page before it is cut off. Default 30 s. */
   readonly stallTimeout?: Duration;
   /**
    * How long a live client may stay. Then it has to come again, through the guards, and goes on where it was; so this is
@@ -70,6 +74,8 @@ export const DEFAULT_EVENT_STORE_HTTP_OPTIONS = Object.freeze({
   maxBodyBytes: 2 ** 20,
   maxLiveClients: 1_000,
   maxLiveClientsPerUser: 100,
+  maxLineClients: 50,
+  maxLineClientsPerUser: 10,
   heartbeatInterval: 15_000,
   stallTimeout: 30_000,
   liveSession: 60_000,
@@ -85,6 +91,8 @@ export interface CheckedHttpOptions {
   readonly maxBodyBytes: number;
   readonly maxLiveClients: number;
   readonly maxLiveClientsPerUser: number;
+  readonly maxLineClients: number;
+  readonly maxLineClientsPerUser: number;
   /** Undefined when nothing is said of hosts. */
   readonly allowedHosts: readonly string[] | undefined;
   readonly heartbeatMs: number;
@@ -100,7 +108,7 @@ const OPTIONS = [
   'access',
   ...['allowedOrigins', 'allowedHosts'],
   ...['maxPageSize', 'maxPageBytes', 'maxEventsPerAppend', 'maxBodyBytes'],
-  ...['maxLiveClients', 'maxLiveClientsPerUser'],
+  ...['maxLiveClients', 'maxLiveClientsPerUser', 'maxLineClients', 'maxLineClientsPerUser'],
   ...['heartbeatInterval', 'stallTimeout', 'liveSession'],
 ];
 
@@ -113,6 +121,8 @@ export function checkHttpOptions(options: EventStoreHttpOptions): CheckedHttpOpt
   if (access !== undefined && typeof access !== 'function')
     refuse('access', `it is ${kindOf(access)}: give a function.`);
   const liveSessionMs = toMilliseconds(all.liveSession, field('liveSession'));
+  const maxLiveClients = toCount(all.maxLiveClients, 'maxLiveClients');
+  const maxLiveClientsPerUser = toCount(all.maxLiveClientsPerUser, 'maxLiveClientsPerUser');
   return {
     access,
     allowedOrigins: toOrigins(allowedOrigins),
@@ -120,8 +130,12 @@ export function checkHttpOptions(options: EventStoreHttpOptions): CheckedHttpOpt
     maxPageBytes: toCount(all.maxPageBytes, 'maxPageBytes'),
     maxEventsPerAppend: toCount(all.maxEventsPerAppend, 'maxEventsPerAppend', 100_000),
     maxBodyBytes: toCount(all.maxBodyBytes, 'maxBodyBytes'),
-    maxLiveClients: toCount(all.maxLiveClients, 'maxLiveClients'),
-    maxLiveClientsPerUser: toCount(all.maxLiveClientsPerUser, 'maxLiveClientsPerUser'),
+    ...{ maxLiveClients, maxLiveClientsPerUser },
+    maxLineClients: toCount(options.maxLineClients ?? Math.min(all.maxLineClients, maxLiveClients), 'maxLineClients'),
+    maxLineClientsPerUser: toCount(
+      options.maxLineClientsPerUser ?? Math.min(all.maxLineClientsPerUser, maxLiveClientsPerUser),
+      'maxLineClientsPerUser',
+    ),
     allowedHosts: all.allowedHosts && toHosts(all.allowedHosts),
     heartbeatMs: toPeriod(all.heartbeatInterval, 'heartbeatInterval'),
     stallTimeoutMs: toPeriod(all.stallTimeout, 'stallTimeout'),

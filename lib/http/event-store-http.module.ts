@@ -43,6 +43,7 @@ import {
   HTTP_STORE,
   PAGE_FILES,
 } from './http.tokens.js';
+import { LineClients } from './line-clients.js';
 import { LiveStreams } from './live/live-streams.js';
 import { OperationsController } from './operations.controller.js';
 import { OperationsWriteController } from './operations-write.controller.js';
@@ -119,6 +120,7 @@ function withRoutes(definition: DynamicModule, given: EventStoreHttpRoutes): Dyn
       inject: [CHECKED_HTTP_OPTIONS],
     },
     EventAnswers,
+    LineClients,
     LiveStreams,
     ...(routes.page ? [{ provide: PAGE_FILES, useFactory: readPageFiles }] : []),
   ];

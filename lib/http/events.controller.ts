@@ -42,7 +42,7 @@ export class EventsController {
     if (!isLive) {
       return this.answers.answer(response, {
         ...{ request, query, media, reading: this.#readingOf(query, filter) },
-        isVisible,
+        ...{ isVisible, user: access.user },
       });
     }
     await this.live.admit(request, response, access.user, async () => {

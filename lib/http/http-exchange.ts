@@ -97,6 +97,12 @@ export function signalOfClient(response: HttpResponse): AbortSignal {
   return gone.signal;
 }
 
+/** Cuts the connection when the client takes nothing of an answer for so long: until then all of it is held. */
+export function cutOffWhenStalled(response: HttpResponse, afterMs: number): void {
+  const raw = 'raw' in response ? response.raw : response;
+  raw.setTimeout(afterMs, () => void raw.destroy());
+}
+
 /** Whether anything was sent, so that no other answer can follow. */
 export function hasAnswered(response: HttpResponse): boolean {
   return ('raw' in response ? response.raw : response).headersSent;

@@ -86,14 +86,14 @@ export class StreamsController {
     const media = negotiate(request.headers.accept, offered);
     if (media === SSE_MEDIA) return this.#followStream(request, response);
     const query = new Query(request, ['after', 'direction', 'limit', 'type']);
-    const streamId = await this.#readableStream(request);
+    const { streamId, user } = await this.#readable(request);
     const direction = query.choice('direction', ['forward', 'backward']) ?? 'forward';
     const reading = readingOfStream(this.store, streamId, query.number('after') ?? 0, direction, typesOf(query));
     // Asked for before the events: so a client that appends after this revision has seen every event up to it.
     const { lastPosition } = await this.store.getStreamInfo(streamId);
     await this.answers.answer(response, {
       ...{ request, query, reading, media },
-      isVisible: undefined,
+      ...{ isVisible: undefined, user },
       members: `"streamId":${JSON.stringify(streamId)},"revision":${lastPosition},`,
       headers: { etag: etagOf(lastPosition) },
     });

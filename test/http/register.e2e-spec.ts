@@ -99,6 +99,8 @@ describe('registering', () => {
     ['maxBodyBytes', { maxBodyBytes: -1 }],
     ['maxLiveClients', { maxLiveClients: 0 }],
     ['heartbeatInterval', { heartbeatInterval: 0 }],
+    ['maxLineClients', { maxLineClients: 0 }],
+    ['maxLineClientsPerUser', { maxLineClientsPerUser: 1.5 }],
     ['stallTimeout', { stallTimeout: 'soon' }],
     ['liveSession', { liveSession: -1 }],
     ['access', { access: {} }],
