@@ -41,7 +41,7 @@ export const SAFE_HEADERS = {
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
-type Headers = Readonly<Record<string, string>>;
+type Headers = Readonly<Record<string, string | string[]>>;
 
 /** The path and the query, as they were sent. */
 export function urlOf(request: HttpRequest): string {

@@ -1,6 +1,7 @@
 import { Catch, HttpStatus, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { messageOf, stackOf } from '../store/error-text.js';
 import { EventStoreError } from '../store/errors.js';
+import { headersOf } from './error-headers.js';
 import { answer, hasAnswered, SAFE_HEADERS, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { hidesSomething, problemOf, type ProblemDetails } from './problem-details.js';
 
@@ -55,9 +56,10 @@ function answerWith(response: HttpResponse, problem: ProblemDetails, error: unkn
   reportUntold(problem, error);
   if (hasAnswered(response)) return;
   const headers = {
+    ...(problem.status === 503 && { 'retry-after': '1' }),
+    ...headersOf(error),
     ...SAFE_HEADERS,
     'content-type': PROBLEM_TYPE,
-    ...(problem.status === 503 && { 'retry-after': '1' }),
   };
   answer(response, problem.status, headers, JSON.stringify(problem));
 }

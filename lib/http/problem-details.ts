@@ -106,7 +106,7 @@ function problemOfHttp(error: HttpException): ProblemDetails {
 
 /** An error with a status of its own, as `http-errors` makes them and most middleware throws them. */
 function problemOfOther(error: unknown): ProblemDetails {
-  const status = statusOf(error);
+  const status = ownStatusOf(error);
   if (status === undefined) return problem('INTERNAL_SERVER_ERROR', 500, NOT_TOLD);
   const { message, expose = status < 500 } = error as { message?: unknown; expose?: boolean };
   const isTold = expose && typeof message === 'string' && message !== '';
@@ -114,7 +114,7 @@ function problemOfOther(error: unknown): ProblemDetails {
 }
 
 /** The status that an error brings along; undefined when it has none that says that something went wrong. */
-function statusOf(error: unknown): number | undefined {
+export function ownStatusOf(error: unknown): number | undefined {
   const { statusCode, status } = (error ?? {}) as { statusCode?: unknown; status?: unknown };
   const isStatus = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) >= 400 && (value as number) < 600;

@@ -66,6 +66,12 @@ class Own {
     throw new StorageUnavailableError('PostgreSQL', true, new Error('ECONNREFUSED db.internal'));
   }
 
+  @Get('busy')
+  busy() {
+    const headers = { 'Retry-After': '30' };
+    throw Object.assign(new StorageUnavailableError('PostgreSQL', false, new Error('too many clients')), { headers });
+  }
+
   @Get('other')
   other() {
     throw new Error('something else');
@@ -184,6 +190,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect(await ask('missing')).toEqual([404, 'STREAM_NOT_FOUND', problem, undefined]);
     expect(await ask('invalid')).toEqual([400, 'VALIDATION_FAILED', problem, undefined]);
     expect(await ask('away')).toEqual([503, 'STORAGE_UNAVAILABLE', problem, '1']);
+    expect(await ask('busy')).toEqual([503, 'STORAGE_UNAVAILABLE', problem, '30']);
     expect((await ask('other'))[1]).toBeUndefined();
   });
 });

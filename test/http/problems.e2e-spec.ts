@@ -90,6 +90,15 @@ class NeedsKey implements CanActivate {
   }
 }
 
+/** The part of a Fastify instance that is used here. */
+interface FastifyHooks {
+  addHook(name: string, hook: () => Promise<void>): void;
+}
+
+function failure(members: object): Error {
+  return Object.assign(new Error('Not so.'), members);
+}
+
 describe.each(ADAPTERS)('on %s, what goes wrong', (adapter) => {
   const expectAnswer = ({ status, headers, json }: Answer, code: string): void => {
     expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
@@ -196,6 +205,119 @@ describe.each(ADAPTERS)('on %s, what goes wrong', (adapter) => {
 
     expectAnswer(answer, 'SNAPSHOT_DISK_FAILED');
     expect(answer.text).not.toContain('secret');
+  });
+
+  it.each<[string, unknown, number, Record<string, unknown>]>([
+    [
+      'of http-errors',
+      failure({ statusCode: 401, headers: { 'WWW-Authenticate': 'Bearer realm="shop"' } }),
+      401,
+      { 'www-authenticate': 'Bearer realm="shop"' },
+    ],
+    ['with a number', failure({ status: 429, headers: { 'Retry-After': 120 } }), 429, { 'retry-after': '120' }],
+    ['with several', failure({ status: 405, headers: { Allow: ['GET', 'HEAD'] } }), 405, { allow: 'GET, HEAD' }],
+    [
+      'of a status that says when by itself',
+      failure({ status: 503, headers: { 'retry-after': '60' } }),
+      503,
+      { 'retry-after': '60' },
+    ],
+    [
+      'of Nest',
+      Object.assign(new UnauthorizedException(), { headers: { 'x-reason': 'old' } }),
+      401,
+      { 'x-reason': 'old' },
+    ],
+    ['of the server', failure({ statusCode: 500, headers: { 'x-trace': '7' } }), 500, { 'x-trace': '7' }],
+    [
+      'without a status',
+      failure({ headers: { 'x-secret': '1', 'retry-after': '9' } }),
+      500,
+      { 'x-secret': undefined, 'retry-after': undefined },
+    ],
+    [
+      'that break out, or are none',
+      failure({
+        status: 400,
+        headers: {
+          'x-a': 'b\r\nset-cookie: c=d',
+          'x b': '1',
+          'x-c': { d: 1 },
+          'x-e': [],
+          'x-f': ['g', 'h\n'],
+          'x-i': null,
+          'x-j': 'k',
+        },
+      }),
+      400,
+      {
+        'x-a': undefined,
+        'x b': undefined,
+        'x-c': undefined,
+        'x-e': undefined,
+        'x-f': undefined,
+        'x-i': undefined,
+        'x-j': 'k',
+        'set-cookie': undefined,
+      },
+    ],
+    [
+      'that are for who answers',
+      failure({
+        status: 400,
+        headers: {
+          'Content-Type': 'text/html',
+          'Content-Length': '1',
+          'Transfer-Encoding': 'chunked',
+          'Set-Cookie': 'a=b',
+          'Cache-Control': 'public',
+        },
+      }),
+      400,
+      {
+        'content-type': 'application/problem+json; charset=utf-8',
+        'set-cookie': undefined,
+        'cache-control': 'no-store',
+      },
+    ],
+    [
+      'of another answer',
+      failure({ status: 404, headers: new Headers({ 'x-upstream': 'db' }) }),
+      404,
+      { 'x-upstream': undefined },
+    ],
+    ['that are no object', failure({ status: 404, headers: 'x-a: b' }), 404, {}],
+  ])('keeps the headers of an error %s', async (_what, error, status, expected) => {
+    const guard: CanActivate = {
+      canActivate() {
+        throw error;
+      },
+    };
+    const { get } = await startHttpApp(adapter, { http: { guards: [guard] }, logger: new RecordingNestLogger() });
+
+    const answer = await get('/streams');
+
+    expect(answer.status).toBe(status);
+    expect(Object.fromEntries(Object.keys(expected).map((name) => [name, answer.headers[name]]))).toEqual(expected);
+    expect(answer.json.status).toBe(status);
+  });
+
+  it('keeps the headers of what stands before the routes', async () => {
+    const { get } = await startHttpApp(adapter, {
+      logger: new RecordingNestLogger(),
+      prepare: (app) => {
+        const error = failure({ status: 429, headers: { 'Retry-After': '30' } });
+        if (adapter === 'Express')
+          app.use((_request: unknown, _response: unknown, next: (error: unknown) => void) => next(error));
+        else
+          (app.getHttpAdapter().getInstance() as FastifyHooks).addHook('onRequest', async () => Promise.reject(error));
+      },
+    });
+
+    const answer = await get('/streams');
+
+    expectAnswer(answer, 'TOO_MANY_REQUESTS');
+    expect(answer.headers['retry-after']).toBe('30');
   });
 
   it('says 503 and when to come again, once the store is closed', async () => {
