@@ -12,6 +12,7 @@ import { EventIdSequence } from '../store/event-id.js';
 import type { RecordedEvent } from '../store/event.js';
 import { isSameEvent } from '../store/same-event.js';
 import type { MaybePromise } from '../store/maybe-promise.js';
+import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
 import { exactRevision, revisionMatches } from '../store/expected-revision.js';
 import { isOwnStream } from '../store/names.js';
 import { goesOnFrom, type PlaceInLog } from '../store/place.js';
@@ -78,7 +79,7 @@ export function memoryEngineOn(disk: Disk, processes: ProcessTable, options: Mem
 }
 
 /** One log of columns, and an index of it for each stream. Every call is answered at once, so no two ever overlap. */
-class MemoryEngine implements StorageEngine {
+class MemoryEngine implements StorageEngine, EmptiableEngine {
   readonly name = 'memory';
   readonly place: string;
   readonly supports: EngineCapabilities;
@@ -169,6 +170,17 @@ class MemoryEngine implements StorageEngine {
 
   async flush(): Promise<void> {
     await this.snapshot({ ifChanged: true });
+  }
+
+  [EMPTY](): MaybePromise<void> {
+    const { seed } = new EventIdSequence();
+    this.#restore({
+      ...{ log: new EventLog(), streams: [], types: new NameTable() },
+      ...{ checkpoints: new Map(), seed, lastRecordedAt: -Infinity },
+    });
+    this.#limitWarnings = new LimitWarnings(this.#context);
+    this.#changesInSnapshot = ++this.#changes;
+    return this.#snapshots?.removeAll();
   }
 
   #state(): KeptState {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { inOwnContext } from '../store/async-context.js';
+import type { StoreRunner } from '../store/emptying.js';
 import { ValidationError } from '../store/errors.js';
 import { DeadLetterBox } from '../subscription/dead-letter-box.js';
 import type { Consumer, ConsumerStatus } from '../subscription/consumer.js';
@@ -29,6 +30,8 @@ interface RunningHandler {
 export class StreamSubscriptions {
   readonly #handlers = new Map<string, RunningHandler>();
   readonly #deadLetters = new Map<EventStore, DeadLetterBox>();
+  readonly #runners = new Map<EventStore, StoreRunner>();
+  #isStarted = false;
   #makeReady!: () => void;
   readonly #isReady = new Promise<void>((resolve) => (this.#makeReady = resolve));
 
@@ -123,6 +126,15 @@ export class StreamSubscriptions {
 
   /** @internal Gives every handler its place in the log. */
   async open(handlers: readonly StreamEventHandler[]): Promise<void> {
+    await this.#open(handlers);
+    for (const store of new Set(handlers.map((handler) => handler.store))) {
+      const runner = this.#runnerOf(store, handlers);
+      this.#runners.set(store, runner);
+      store.runners.add(runner);
+    }
+  }
+
+  async #open(handlers: readonly StreamEventHandler[]): Promise<void> {
     for (const { from, ...handler } of handlers) {
       const { name, store, target, options } = handler;
       const deadLetters = this.deadLettersOf(store);
@@ -142,14 +154,33 @@ export class StreamSubscriptions {
     }
   }
 
+  /** Ends the handlers of a store while it is emptied; then others take their places. */
+  #runnerOf(store: EventStore, all: readonly StreamEventHandler[]): StoreRunner {
+    const handlers = all.filter((handler) => handler.store === store);
+    const consumers = (): Consumer[] => handlers.map(({ name }) => this.consumer(name));
+    return {
+      end: async () => {
+        await Promise.all(consumers().map((consumer) => consumer.stop()));
+      },
+      begin: async () => {
+        // It remembers letters that may be gone.
+        this.#deadLetters.delete(store);
+        await this.#open(handlers);
+        if (this.#isStarted) for (const consumer of consumers()) inOwnContext(() => consumer.start());
+      },
+    };
+  }
+
   /** @internal Begins to call the handlers. */
   start(): void {
+    this.#isStarted = true;
     for (const consumer of this.#consumers) inOwnContext(() => consumer.start());
     this.#makeReady();
   }
 
   /** @internal Ends all handlers: they may finish what they have begun, for as long as their stores allow. */
   async stop(): Promise<void> {
+    for (const [store, runner] of this.#runners) store.runners.delete(runner);
     const ends = [...this.#handlers].map(([name, { store, consumer }]) =>
       store.ending.orGiveUp(`handler ${name}`, consumer.stop()),
     );

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../store/clock.js';
 import type { Checkpoint } from '../store/checkpoint.js';
+import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
 import { ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
 import { MOST_BYTES_A_PAGE } from '../store/page-bytes.js';
 import { isSameEvent } from '../store/same-event.js';
@@ -43,6 +44,7 @@ import {
 import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
+import { emptyLog } from './queries/empty-log.js';
 import { listStreams } from './queries/list-streams.js';
 import { logTime } from './queries/log-time.js';
 import { type Stretch, stretchOfPage } from './queries/page.js';
@@ -65,7 +67,7 @@ export function postgresEngine(options: PostgresEngineOptions): StorageEngine {
   return new PostgresEngine(checkPostgresEngineOptions(options));
 }
 
-class PostgresEngine implements StorageEngine {
+class PostgresEngine implements StorageEngine, EmptiableEngine {
   readonly name = 'postgres';
   readonly place: string;
   readonly supports: EngineCapabilities = { snapshot: false, leases: true, transactions: true };
@@ -257,6 +259,10 @@ class PostgresEngine implements StorageEngine {
     const listener = new AppendListener(this.#client!, this.#channel, this.#sender, this.#context!, tell);
     this.#listeners.add(listener);
     return () => void listener.close().then(() => this.#listeners.delete(listener));
+  }
+
+  [EMPTY](): Promise<void> {
+    return this.#client!.transaction((connection) => connection.run(emptyLog(this.#schema)));
   }
 
   #run<Answer>(query: Query<Answer>): Promise<Answer> {

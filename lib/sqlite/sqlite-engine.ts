@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Checkpoint } from '../store/checkpoint.js';
+import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
 import { ValidationError } from '../store/errors.js';
 import type { RecordedEvent } from '../store/event.js';
 import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
@@ -37,6 +38,7 @@ import { keepCheckpoint } from './keep-checkpoint.js';
 import { listCheckpoints, loadCheckpoint, removeCheckpoint } from './queries/checkpoints.js';
 import { firstKept, keptStreams } from './first-kept.js';
 import { computerTime } from './queries/computer-time.js';
+import { emptyLog } from './queries/empty-log.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { globalPositions, placesInStreams } from './queries/verify.js';
@@ -76,7 +78,7 @@ interface Opened {
   readonly watcher: AppendWatcher;
 }
 
-class SqliteEngine implements StorageEngine {
+class SqliteEngine implements StorageEngine, EmptiableEngine {
   readonly name = 'sqlite';
   readonly place: string;
   readonly supports: EngineCapabilities;
@@ -237,6 +239,12 @@ class SqliteEngine implements StorageEngine {
   snapshot(request: SnapshotRequest): MaybePromise<StoreSnapshot | undefined> {
     const { client, context } = this.#open;
     return this.#snapshots?.write(request, client, context.clock);
+  }
+
+  async [EMPTY](): Promise<void> {
+    const { client, writes } = this.#open;
+    await writes.run((log) => emptyLog(client, log));
+    await this.#snapshots?.removeAll();
   }
 
   /** Lets statements see one state of the database, whatever others write meanwhile. */

@@ -5,6 +5,7 @@ import { AppendTrouble } from './append-trouble.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Clock } from './clock.js';
 import { Cursor, type END, START } from './cursor.js';
+import { EMPTY, type EmptiableEngine, type StoreRunner } from './emptying.js';
 import { openEngine } from './engine-opening.js';
 import { messageOf, stackOf } from './error-text.js';
 import {
@@ -131,7 +132,8 @@ export class EventStore {
   readonly #retentionBound: RetentionBound;
   readonly #sweeper: RetentionSweeper;
   readonly #snapshots: SnapshotTaker;
-  readonly #subscriptions: SubscriptionRegistry;
+  #subscriptions: SubscriptionRegistry;
+  readonly #newSubscriptions: () => SubscriptionRegistry;
   readonly #gate: StoreGate;
   readonly #reader: EventReader;
 
@@ -141,6 +143,10 @@ export class EventStore {
   /** @internal The time that its end may take, with that of its handlers. */
   readonly ending: Ending;
 
+  /** @internal What runs on it, and begins anew when it is emptied. */
+  readonly runners = new Set<StoreRunner>();
+
+  #emptying: Promise<void> = Promise.resolve();
   #instrumentation: GuardedInstrumentation | undefined;
   #closed: Promise<void> | undefined;
   #remembersHead = false;
@@ -176,7 +182,8 @@ export class EventStore {
       () => this.#replaysInUse(),
     );
     this.#snapshots = new SnapshotTaker(engine, options, this.#gate);
-    this.#subscriptions = subscriptionsOf(this.#subscriptionSource());
+    this.#newSubscriptions = () => subscriptionsOf(this.#subscriptionSource());
+    this.#subscriptions = this.#newSubscriptions();
     if (options.instrumentation) this.instrument(options.instrumentation);
   }
 
@@ -860,6 +867,45 @@ export class EventStore {
       const close = async (): Promise<void> => this.#engine.close();
       await this.ending.orGiveUp('closing its engine', close());
     }
+  }
+
+  /** @internal Forgets all that is kept: for `resetStore` of `/testing`. One call follows the other. */
+  [EMPTY](): Promise<void> {
+    this.#emptying = this.#emptying.catch(() => undefined).then(() => this.#emptyBetweenRuns());
+    return this.#emptying;
+  }
+
+  async #emptyBetweenRuns(): Promise<void> {
+    await this.#gate.ready();
+    const runners = [...this.runners];
+    await Promise.all(runners.map((runner) => runner.end()));
+    try {
+      await this.#empty();
+    } finally {
+      await Promise.all(runners.map((runner) => runner.begin()));
+    }
+  }
+
+  async #empty(): Promise<void> {
+    const engine = this.#engine as StorageEngine & Partial<EmptiableEngine>;
+    const empty = engine[EMPTY]?.bind(engine);
+    if (!empty) {
+      const problem = `the engine "${engine.name}" cannot be emptied: make a new store for each test.`;
+      throw new UnsupportedOperationError('resetStore', problem);
+    }
+    const { active } = this.#subscriptions;
+    if (active > 0) {
+      const open = active === 1 ? 'a subscription to it is open' : `${active} subscriptions to it are open`;
+      throw new ValidationError('store', `${open}, which would not know where it is: close it before the reset.`);
+    }
+    await this.#gate.call(empty);
+    // What it remembers of pages that were read is over.
+    this.#subscriptions = this.#newSubscriptions();
+    this.#replays.clear();
+    this.#headAtOpening = 0;
+    this.#recordedSince = -Infinity;
+    this.#wentBackAt = undefined;
+    await this.#gate.call(() => this.#retentionBound.renew());
   }
 
   /** The global position of the last event there is at the time of the call. */

@@ -65,7 +65,9 @@ export class RetentionBound {
     // Whatever is appended from now on may be needed.
     const now = Math.floor(this.clock.now());
     let [upTo, last]: [number, string | undefined] = [Infinity, undefined];
-    for (const { name, checkpoint } of await this.engine.listCheckpoints()) {
+    const checkpoints = await this.engine.listCheckpoints();
+    this.#known.clear();
+    for (const { name, checkpoint } of checkpoints) {
       this.#known.add(name);
       if (checkpoint.partitions !== undefined) continue;
       const dealtWithTo = await this.#dealtWithTo(checkpoint);

@@ -1,4 +1,5 @@
 import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
+import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
 import type { StorageEngine } from '../store/storage-engine.js';
 
 /** What an engine can be asked; hints are not asked for. */
@@ -86,11 +87,16 @@ export function faultyEngine(inner: StorageEngine, ...faults: readonly Fault[]):
     place: inner.place,
     supports: inner.supports,
     ...(Object.fromEntries(verbs) as unknown as Pick<StorageEngine, EngineVerb>),
+    ...(isEmptiable(inner) && { [EMPTY]: () => inner[EMPTY]() }),
     ...(inner.onAppended && { onAppended: inner.onAppended.bind(inner) }),
     fail: (fault) => script.add(fault),
     heal: () => script.clear(),
     calls: (verb) => script.calls(verb),
   };
+}
+
+function isEmptiable(engine: object): engine is EmptiableEngine {
+  return EMPTY in engine;
 }
 
 function ask(inner: StorageEngine, verb: EngineVerb, request: unknown[]): MaybePromise<unknown> {

@@ -2,4 +2,6 @@ export { describeStorageEngine, type ConformanceOptions, type TestRunner } from 
 export { faultyEngine, InjectedFaultError, type EngineVerb, type Fault, type FaultyEngine } from './faulty-engine.js';
 export { ManualClock, type ManualClockOptions } from './manual-clock.js';
 export { RecordedEvents, type NextEventOptions } from './recorded-events.js';
-export { whenSettled, type ProviderSource } from './when-settled.js';
+export type { ProviderSource } from './provided.js';
+export { resetStore } from './reset-store.js';
+export { whenSettled } from './when-settled.js';

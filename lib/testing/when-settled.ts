@@ -1,10 +1,6 @@
-import type { INestApplicationContext } from '@nestjs/common';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { StreamSubscriptions } from '../nest/stream-subscriptions.js';
-import { ValidationError } from '../store/errors.js';
-
-/** The part of an application, a testing module or a `ModuleRef` that is needed. */
-export type ProviderSource = Pick<INestApplicationContext, 'get'>;
+import { provided, type ProviderSource } from './provided.js';
 
 /**
  * Resolves when all handlers of an application have dealt with everything appended so far, and with what they and the
@@ -28,14 +24,4 @@ export async function whenSettled(app: ProviderSource): Promise<void> {
     before = await eventsAppended();
     await subscriptions.whenSettled();
   } while ((await eventsAppended()) !== before);
-}
-
-function provided<T>(app: ProviderSource, type: abstract new (...args: never[]) => T): T {
-  try {
-    return app.get<T>(type, { strict: false });
-  } catch (error) {
-    throw new ValidationError('app', 'it has no event store: import EventStoreModule.forRoot() into it.', {
-      cause: error,
-    });
-  }
 }

@@ -113,6 +113,10 @@ export class SnapshotDirectory {
     }
   }
 
+  async removeAll(): Promise<void> {
+    for (const { path } of snapshotsAmong(await this.disk.list(this.path), this.path)) await this.#remove(path);
+  }
+
   /** Gives the directory back. */
   close(): Promise<void> {
     return this.lock.release();

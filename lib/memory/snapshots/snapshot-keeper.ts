@@ -166,6 +166,12 @@ export class SnapshotKeeper {
     }
   }
 
+  /** Removes all snapshots, also those that are being written. */
+  async removeAll(): Promise<void> {
+    await (this.#next ?? this.#running)?.catch(() => undefined);
+    await this.#directory.removeAll();
+  }
+
   /** Gives the directory back. */
   close(): Promise<void> {
     return this.#directory.close();

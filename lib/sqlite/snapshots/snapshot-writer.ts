@@ -33,6 +33,13 @@ export class SnapshotWriter {
     return snapshot;
   }
 
+  /** Removes all snapshots, also those that are being written. */
+  async removeAll(): Promise<void> {
+    await this.#last;
+    await this.#files.open();
+    await this.#files.keepNewest(0);
+  }
+
   async #write({ ifChanged }: SnapshotRequest, client: SqliteClient, clock: Clock): Promise<StoreSnapshot | undefined> {
     const { driver, file, snapshotDirectory, keepSnapshots } = this.options;
     try {
