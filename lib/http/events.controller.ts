@@ -12,7 +12,7 @@ import { followedFrom } from './live/live-start.js';
 import { LiveStreams } from './live/live-streams.js';
 import { logTarget } from './live/live-target.js';
 import { CLOUD_EVENT_BATCH_MEDIA, JSON_MEDIA, NDJSON_MEDIA, negotiate, SSE_MEDIA } from './media-types.js';
-import { headOf, readingOfLog } from './position-reading.js';
+import { readingOfLog } from './position-reading.js';
 import { Query, typesOf } from './query.js';
 import { accessOf, checkCanRead, hiddenStreams } from './stream-access.js';
 import { TimeReading } from './time-reading.js';
@@ -46,8 +46,9 @@ export class EventsController {
       });
     }
     await this.live.admit(request, response, access.user, async () => {
-      const start = await followedFrom(request, query, () => headOf(this.store));
-      this.live.follow(request, response, logTarget(filter), start, isVisible, access.user);
+      const target = logTarget(filter);
+      const start = await followedFrom(request, query, this.store, target, isVisible);
+      this.live.follow(request, response, target, start, isVisible, access.user);
     });
   }
 

@@ -75,7 +75,11 @@ export const PARAMETERS = {
   to: query('to', timeSchema, 'What happened until then, inclusive; in the order of time.'),
   prefix: query('prefix', textSchema, 'Only streams whose id begins with it.'),
   subscription: query('subscription', textSchema, 'Only those of this handler.'),
-  lastEventId: header('Last-Event-ID', countSchema, 'The id of the last event that a live client got.'),
+  lastEventId: header(
+    'Last-Event-ID',
+    textSchema,
+    'The id of the last event that a live client got, such as 42-0y3k9qa, or 42.',
+  ),
   ifMatch: header('If-Match', textSchema, 'The revision the stream must be at, such as "7"; * for any but none.'),
   ifNoneMatch: header('If-None-Match', textSchema, '* when the stream must not exist.'),
 };

@@ -1,5 +1,5 @@
 import { Get, Inject, NotFoundException, Req, Res } from '@nestjs/common';
-import { StreamNotFoundError, ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/errors.js';
 import { EventLoopTurn } from '../store/event-loop-turn.js';
 import { EventStore } from '../store/event-store.js';
 import { checkName, shown } from '../store/names.js';
@@ -121,18 +121,9 @@ export class StreamsController {
     const { streamId, user } = await this.#readable(request);
     const target = streamTarget(streamId, typesOf(query));
     await this.live.admit(request, response, user, async () => {
-      const start = await followedFrom(request, query, () => this.#revisionOf(streamId));
+      const start = await followedFrom(request, query, this.store, target, undefined);
       this.live.follow(request, response, target, start, undefined, user);
     });
-  }
-
-  async #revisionOf(streamId: string): Promise<number> {
-    try {
-      return (await this.store.getStreamInfo(streamId)).lastPosition;
-    } catch (error) {
-      if (error instanceof StreamNotFoundError) return 0;
-      throw error;
-    }
   }
 
   /** The stream of the path. @throws {ForbiddenException | ValidationError} */

@@ -222,6 +222,58 @@ describe.each(ADAPTERS)('on %s, with a rule of access', (adapter) => {
     expect((await get('/events?streams=$*', as('acme'))).json.events).toEqual([]);
   });
 
+  it('a live client is told of no place but those of events it may see, and misses nothing when it comes again', async () => {
+    const clock = new ManualClock();
+    const { url, store } = await start({ store: { clock } });
+    await store.append('globex-0', { type: 'hidden' });
+    const follow = (query: string, more = {}) => new SseClient(`${url}/events${query}`, { ...as('acme'), ...more });
+    const clients = [follow('?after=end'), follow('')];
+    await clients[0].opened();
+    await clients[1].received(15);
+    await store.append('globex-0', [{ type: 'hidden' }, { type: 'hidden' }]);
+
+    await clock.advance(15_000);
+    for (const client of clients) await client.until(({ blocks }) => blocks.some(({ isComment }) => isComment));
+    const lastIds = clients.map(({ lastEventId }) => lastEventId!);
+    const { events } = await store.readAll({ limit: 0, filter: { streams: 'acme-*' } });
+    const visible = events.map(({ globalPosition }) => globalPosition);
+    const told = clients.flatMap(({ blocks }) =>
+      blocks.flatMap(({ id }) => (id === undefined ? [] : Number.parseInt(id, 10))),
+    );
+    await store.append('acme-0', { type: 'new' });
+
+    expect(told.filter((position) => position > 0 && !visible.includes(position))).toEqual([]);
+    for (const lastId of lastIds) {
+      expect(Number.parseInt(lastId, 10)).toBe(visible.at(-1));
+      const again = await follow('', { 'last-event-id': lastId }).received(1);
+      expect(again.events[0]).toMatchObject({ type: 'new' });
+    }
+  });
+
+  it('a live client that says a place it cannot have been at is not told whether anything is there', async () => {
+    const { url, store } = await start();
+    const [{ globalPosition: hidden }] = (await store.readAll({ filter: { streams: 'globex-*' } })).events;
+
+    for (const place of [hidden, 9_000]) {
+      const client = await new SseClient(`${url}/events`, { ...as('acme'), 'last-event-id': `${place}` }).received(15);
+      expect(client.blocks.find(({ event }) => event === 'reset')!.data).toBe(`{"after":${place}}`);
+      const quiet = new SseClient(`${url}/events?after=${place}`, as('acme'));
+      await quiet.until(({ blocks }) => blocks.length > 0);
+      expect(quiet.blocks[0]).toMatchObject({ id: `${place}`, event: undefined });
+    }
+  });
+
+  it('a live client of whose events there are none yet is told of no place', async () => {
+    const { url, store } = await start();
+
+    const client = new SseClient(`${url}/events?after=end`, as('nobody'));
+    await client.until(({ blocks }) => blocks.length > 0);
+    await store.append('nobody-1', { type: 'first' });
+    await client.received(1);
+
+    expect(client.blocks[0]).toMatchObject({ id: undefined, retry: '1000' });
+  });
+
   it('a live client is gone a minute after it was revoked, and does not come in again', async () => {
     const clock = new ManualClock();
     const { url, get } = await start({ store: { clock } });

@@ -23,7 +23,7 @@ export class SseClient {
   readonly blocks: SseBlock[] = [];
   /** The events of the store among them. */
   readonly events: RecordedEvent[] = [];
-  /** Of each event, its id. */
+  /** Of each event, the position in its id. */
   readonly ids: number[] = [];
   status: number | undefined;
   headers: IncomingMessage['headers'] = {};
@@ -101,7 +101,7 @@ export class SseClient {
     this.blocks.push(block);
     if (block.event !== undefined || block.data === undefined) return;
     this.events.push(JSON.parse(block.data) as RecordedEvent);
-    this.ids.push(Number(block.id));
+    this.ids.push(parseInt(block.id!, 10));
   }
 
   #end(): void {

@@ -1,5 +1,7 @@
 import type { RecordedEvent } from '../../store/event.js';
 import { jsonOf } from '../json-of.js';
+import { markOf } from '../../store/place.js';
+import { liveIdOf } from './live-id.js';
 import type { LiveTarget } from './live-target.js';
 
 /** About how many characters are sent at a time; a single event may have more. */
@@ -21,6 +23,8 @@ export interface Frames {
 
 interface FrameMark {
   readonly place: number;
+  /** The mark of the event. */
+  readonly mark: string;
   readonly streamId: string;
   readonly end: number;
 }
@@ -53,7 +57,9 @@ export class FrameWriter {
         yield piece.upTo(place - 1);
         piece = new Piece(place - 1);
       }
-      piece.add(place, event.streamId, `id: ${place}\ndata: ${this.#textOf(event)}\n\n`);
+      const mark = markOf(event.id);
+      const id = liveIdOf({ position: place, mark });
+      piece.add({ place, mark, streamId: event.streamId, text: `id: ${id}\ndata: ${this.#textOf(event)}\n\n` });
     }
     yield piece.upTo(upTo);
   }
@@ -75,16 +81,23 @@ export class FrameWriter {
   }
 }
 
+interface PiecePart {
+  readonly place: number;
+  readonly mark: string;
+  readonly streamId: string;
+  readonly text: string;
+}
+
 /** Frames in the making. */
 class Piece {
   length = 0;
-  readonly #parts: { readonly place: number; readonly streamId: string; readonly text: string }[] = [];
+  readonly #parts: PiecePart[] = [];
 
   constructor(private readonly after: number) {}
 
-  add(place: number, streamId: string, text: string): void {
-    this.#parts.push({ place, streamId, text });
-    this.length += text.length;
+  add(part: PiecePart): void {
+    this.#parts.push(part);
+    this.length += part.text.length;
   }
 
   upTo(upTo: number): Frames {
@@ -93,7 +106,7 @@ class Piece {
     const isAscii = bytes.length === this.length;
     const lengthOf = (text: string): number => (isAscii ? text.length : Buffer.byteLength(text));
     let end = 0;
-    const marks = this.#parts.map(({ place, streamId, text }) => ({ place, streamId, end: (end += lengthOf(text)) }));
+    const marks = this.#parts.map(({ text, ...part }) => ({ ...part, end: (end += lengthOf(text)) }));
     return { after: this.after, upTo, bytes, marks };
   }
 }

@@ -1,9 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { monotonic } from '../../store/clock.js';
 import type { EventStore } from '../../store/event-store.js';
-import type { Subscription } from '../../store/subscription.js';
+import { markOf, type Place } from '../../store/place.js';
+import type { Subscription, SubscriptionGap } from '../../store/subscription.js';
+import type { Visibility } from '../event-page.js';
 import { partOf, type Frames, type FrameWriter } from './frames.js';
 import type { Follower, LiveChannel } from './live-channel.js';
+import { liveIdOf } from './live-id.js';
+import type { LiveStart } from './live-start.js';
 import type { LiveTarget } from './live-target.js';
 
 /** What a client needs of those who serve all clients. */
@@ -13,6 +17,8 @@ export interface LiveSource {
   readonly times: { readonly heartbeatMs: number; readonly stallTimeoutMs: number; readonly sessionMs: number };
   /** The channel of a target; undefined while there is none. */
   channelOf(target: LiveTarget): LiveChannel | undefined;
+  /** Which event is at a position of what the clients of a target count in. */
+  eventAt(target: LiveTarget, position: number): Promise<{ readonly id: string | undefined }>;
   /** Opens the channel of a target, for a client that has come to this place. */
   openChannel(target: LiveTarget, after: number): LiveChannel;
 }
@@ -37,18 +43,24 @@ export class LiveClient implements Follower {
   #goOnWhenDrained: (() => void) | undefined;
   #writtenAt: number;
   readonly #endsAt: number;
+  /** The position that it has come to, also over what is not for it. */
+  #position: number;
+  /** The latest place it may be told of whose event is known; undefined when there is none yet. */
+  #known: Place | undefined;
 
   /**
-   * @param place after which its events begin
+   * @param start after which its events begin
    * @param isVisible which streams it may see; undefined for all
    */
   constructor(
     private readonly source: LiveSource,
     private readonly response: ServerResponse,
     private readonly target: LiveTarget,
-    private place: number,
-    private readonly isVisible: ((streamId: string) => boolean) | undefined,
+    { after, known }: LiveStart,
+    private readonly isVisible: Visibility,
   ) {
+    this.#position = after;
+    this.#known = known;
     const { clock } = source.store;
     this.#writtenAt = monotonic(clock);
     // Those that came together, as after a deployment, do not have to come again together.
@@ -65,7 +77,7 @@ export class LiveClient implements Follower {
 
   /** @param prologue what is sent before the first event */
   start(prologue: string): void {
-    this.#send(prologue + idLine(this.place));
+    this.#send(`${prologue}${this.#idLine(this.#position)}\n`);
     void this.#goOn();
   }
 
@@ -82,8 +94,10 @@ export class LiveClient implements Follower {
 
   /** Says that what it got is of another log, and that it gets all of this one. */
   #reset(after: number, head: number): void {
-    this.place = 0;
-    this.#send(`event: reset\ndata: ${JSON.stringify({ after, head })}\n\n${idLine(0)}`);
+    const told = this.isVisible ? { after: this.#known?.position } : { after, head };
+    this.#position = 0;
+    this.#known = { position: 0 };
+    this.#send(`event: reset\ndata: ${JSON.stringify(told)}\n\n${this.#idLine(0)}\n`);
   }
 
   leaveBehind(): void {
@@ -112,13 +126,36 @@ export class LiveClient implements Follower {
     } else if (now >= this.#endsAt) {
       this.end();
     } else if (now - this.#writtenAt >= heartbeatMs) {
-      this.#send(`:\n${idLine(this.#passedTo())}`);
+      void this.#beat(now);
     }
+  }
+
+  /** Keeps the connection alive, and says how far it has come: a client of rare events need not look there again. */
+  async #beat(now: number): Promise<void> {
+    this.#writtenAt = now;
+    const position = this.#passedTo();
+    if (!this.isVisible && position !== this.#known?.position) {
+      // What it has passed over may be another's; only the log knows which event is there.
+      const { id } = await this.source.eventAt(this.target, position).catch(() => ({ id: undefined }));
+      // Meanwhile it may have come further.
+      if (position !== this.#passedTo()) return this.#send(':\n\n');
+      if (id !== undefined) this.#known = { position, mark: markOf(id) };
+    }
+    this.#send(`:\n${this.#idLine(position)}\n`);
+  }
+
+  /**
+   * Tells the client where it is, without an event: from there it goes on, also if it has got none yet. One that may not
+   * see everything is told the last place of what it may see.
+   */
+  #idLine(position: number): string {
+    const place = this.isVisible || position === this.#known?.position ? this.#known : { position };
+    return place ? `id: ${liveIdOf(place)}\n` : '';
   }
 
   /** How far it has come, also over what is not for it. */
   #passedTo(): number {
-    return this.#isGoing ? this.place : Math.max(this.place, this.#channel?.position ?? 0);
+    return this.#isGoing ? this.#position : Math.max(this.#position, this.#channel?.position ?? 0);
   }
 
   /** Brings it from its place to the end of the log, as far as the connection takes it. */
@@ -128,7 +165,7 @@ export class LiveClient implements Follower {
     try {
       while (!this.#hasEnded && !this.isBlocked) {
         this.#join(this.source.channelOf(this.target));
-        const next = this.#channel?.after(this.place) ?? 'read the log';
+        const next = this.#channel?.after(this.#position) ?? 'read the log';
         if (next === 'nothing yet') {
           this.#channel!.wait(this);
           return;
@@ -155,7 +192,7 @@ export class LiveClient implements Follower {
     const { store, writer } = this.source;
     const { target } = this;
     let hasForked = false;
-    const subscription = store.subscribe(target.target, this.place, {
+    const subscription = store.subscribe(target.target, this.#position, {
       // Told while the subscription goes to rest, which it has to finish before it is closed.
       onCaughtUp: () => queueMicrotask(() => void subscription.close()),
       onFork: ({ position, head }) => {
@@ -163,25 +200,33 @@ export class LiveClient implements Follower {
         this.#reset(position, head);
         void subscription.close();
       },
-      onGap: (gap) => this.#send(`event: gap\nid: ${gap.trimmedTo}\ndata: ${JSON.stringify(gap)}\n\n`),
+      onGap: (gap) => this.#tellGap(gap),
     });
     this.#ownReading = subscription;
     for await (const events of subscription.batches()) {
-      for (const frames of writer.write(target, events, this.place, subscription.position)) {
+      for (const frames of writer.write(target, events, this.#position, subscription.position)) {
         this.#write(frames);
         if (this.isBlocked) await new Promise<void>((resolve) => (this.#goOnWhenDrained = resolve));
         if (this.#hasEnded) return;
       }
-      if (this.#channel && this.#channel.after(this.place) !== 'read the log') return;
+      if (this.#channel && this.#channel.after(this.#position) !== 'read the log') return;
     }
     if (hasForked) return;
-    this.place = Math.max(this.place, subscription.position);
-    if (!this.#hasEnded && !this.source.channelOf(target)) this.source.openChannel(target, this.place);
+    this.#position = Math.max(this.#position, subscription.position);
+    if (!this.#hasEnded && !this.source.channelOf(target)) this.source.openChannel(target, this.#position);
+  }
+
+  /** Says that retention has removed what comes next; how far, only to those who may see everything. */
+  #tellGap({ after, trimmedTo }: SubscriptionGap): void {
+    const told = this.isVisible ? `data: ${JSON.stringify({ after: this.#known?.position })}` : undefined;
+    this.#send(`event: gap\n${told ?? `id: ${trimmedTo}\ndata: ${JSON.stringify({ after, trimmedTo })}`}\n\n`);
   }
 
   #write(frames: Frames): void {
-    const bytes = partOf(frames, this.place, this.isVisible);
-    this.place = Math.max(this.place, frames.upTo);
+    const bytes = partOf(frames, this.#position, this.isVisible);
+    const last = frames.marks.findLast(({ streamId }) => this.isVisible?.(streamId) ?? true);
+    if (last && last.place > this.#position) this.#known = { position: last.place, mark: last.mark };
+    this.#position = Math.max(this.#position, frames.upTo);
     if (bytes.length > 0) this.#send(bytes);
   }
 
@@ -210,9 +255,4 @@ export class LiveClient implements Follower {
     void this.#ownReading?.close();
     this.#resume();
   }
-}
-
-/** Tells the client where it is, without an event: from there it goes on, also if it has got none yet. */
-function idLine(place: number): string {
-  return `id: ${place}\n\n`;
 }

@@ -37,6 +37,8 @@ export class LiveStreams implements BeforeApplicationShutdown {
   /** How many clients each user has. */
   readonly #clientsOf = new Map<string, number>();
   readonly #channels = new Map<string, LiveChannel>();
+  /** What is asked of the log at this moment, by stream and position. */
+  readonly #looks = new Map<string, Promise<{ readonly id: string | undefined }>>();
   readonly #source: LiveSource;
   #cancelTick: (() => void) | undefined;
   #isClosing = false;
@@ -51,6 +53,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
       writer: new FrameWriter(),
       times: { heartbeatMs, stallTimeoutMs, sessionMs },
       channelOf: ({ key }) => this.#channels.get(key),
+      eventAt: ({ streamId }, position) => this.#eventAt(streamId, position),
       openChannel: (target, after) => this.#openChannel(target, after),
     };
   }
@@ -115,20 +118,18 @@ export class LiveStreams implements BeforeApplicationShutdown {
     request: HttpRequest,
     response: HttpResponse,
     target: LiveTarget,
-    { after, head }: LiveStart,
+    start: LiveStart,
     isVisible: Visibility,
     user: string | undefined,
   ): void {
     this.#checkRoom(user);
     const raw = this.#begin(request, response);
     if (request.method === 'HEAD' || raw.destroyed) return void raw.end();
-    // A log that ends before the client's last event is another one: it was lost, or made anew.
-    const isOtherLog = after > head;
-    const client = new LiveClient(this.#source, raw, target, isOtherLog ? 0 : after, isVisible);
+    const client = new LiveClient(this.#source, raw, target, start, isVisible);
     this.#add(client, new Promise((resolve) => raw.once('close', resolve)), target);
     if (user !== undefined) this.#count(user, raw);
-    const reset = `event: reset\ndata: ${JSON.stringify({ after, head })}\n\n`;
-    client.start(`retry: ${RETRY_MS}\n${isOtherLog ? reset : ''}`);
+    const told = start.reset ? `event: reset\ndata: ${JSON.stringify(start.reset)}\n\n` : '';
+    client.start(`retry: ${RETRY_MS}\n${told}`);
   }
 
   /** Ends all clients, and waits until they have gone: an open connection would hold the end of the application up. */
@@ -140,6 +141,16 @@ export class LiveStreams implements BeforeApplicationShutdown {
     const cancelTimer = this.store.clock.setTimer(cutOff, LAST_WORDS_MS, { background: true });
     await Promise.all(this.#clients.values());
     cancelTimer();
+  }
+
+  /** Many clients stand at one place, and ask at the same moment. */
+  #eventAt(streamId: string | null, position: number): Promise<{ readonly id: string | undefined }> {
+    const key = JSON.stringify([streamId, position]);
+    const known = this.#looks.get(key);
+    if (known) return known;
+    const look = this.store.look(streamId, position).finally(() => this.#looks.delete(key));
+    this.#looks.set(key, look);
+    return look;
   }
 
   #begin(request: HttpRequest, response: HttpResponse): ServerResponse {
