@@ -1,5 +1,5 @@
 import { Inject, Post, Req, Res } from '@nestjs/common';
-import { WrongExpectedRevisionError } from '../store/errors.js';
+import { StreamLimitReachedError, WrongExpectedRevisionError } from '../store/errors.js';
 import type { NewEvent } from '../store/event.js';
 import { EventStore, type AppendResult } from '../store/event-store.js';
 import type { ExpectedRevision } from '../store/expected-revision.js';
@@ -34,8 +34,13 @@ export class AppendController {
     const expectedRevision = expectedRevisionOf(request);
     const events = await eventsOf(request, this.rawBodies, this.options);
     const result = await this.#append(access, streamId, events, expectedRevision);
+    const status = result.count > 0 ? 201 : 200;
+    // How far the stream and the log have come is for those who may read them.
+    if (!access.canRead(streamId)) {
+      return answer(response, status, { 'content-type': JSON_TYPE }, JSON.stringify({ streamId, count: result.count }));
+    }
     const headers = { 'content-type': JSON_TYPE, etag: etagOf(result.revision) };
-    answer(response, result.count > 0 ? 201 : 200, headers, JSON.stringify(result));
+    answer(response, status, headers, JSON.stringify(result));
   }
 
   async #append(
@@ -47,9 +52,14 @@ export class AppendController {
     try {
       return await this.store.append(streamId, events, { expectedRevision });
     } catch (error) {
-      if (!(error instanceof WrongExpectedRevisionError) || access.canRead(streamId)) throw error;
-      // How far a stream has come is for those who may read it.
-      throw new ConcealedError(error.code, 'The stream is not at the revision that was expected.', error);
+      if (access.canRead(streamId)) throw error;
+      if (error instanceof WrongExpectedRevisionError) {
+        throw new ConcealedError(error.code, 'The stream is not at the revision that was expected.', error);
+      }
+      if (error instanceof StreamLimitReachedError) {
+        throw new ConcealedError(error.code, 'The stream takes no more events.', error);
+      }
+      throw error;
     }
   }
 }

@@ -32,7 +32,7 @@ function isAllowed(name: string, value: unknown): boolean {
   if (values.length === 0 || !values.every((each) => typeof each === 'string')) return false;
   try {
     validateHeaderName(name);
-    for (const each of values) validateHeaderValue(name, each as string);
+    for (const each of values) validateHeaderValue(name, each);
     return true;
   } catch {
     return false;

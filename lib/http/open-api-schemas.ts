@@ -58,13 +58,11 @@ const newEvent: Schema = {
   properties: { type: text, data: anyJson, id: text, timestamp: time, metadata: anyObject },
 };
 
-export const appendResultSchema = object({
-  streamId: text,
-  revision: count,
-  firstPosition: count,
-  globalPosition: count,
-  count,
-});
+export const appendResultSchema: Schema = {
+  ...object({ streamId: text, revision: count, firstPosition: count, globalPosition: count, count }),
+  // All that is told to who may write to the stream and not read it.
+  required: ['streamId', 'count'],
+};
 
 export const cloudEventSchema: Schema = {
   type: 'object',

@@ -202,6 +202,18 @@ describe.each(ADAPTERS)('on %s, with a rule of access', (adapter) => {
     expect(status).toBe(412);
   });
 
+  it('who may write to a stream and not read it is told what was kept, and not where', async () => {
+    const access: AccessRule = () => ({ canRead: () => false, canWrite: () => true, isOperator: false });
+    const { store, post } = await startHttpApp(adapter, { http: { access }, store: { maxEventsPerStream: 5 } });
+    await store.append('inbox', [{ type: 't' }, { type: 't' }, { type: 't' }]);
+
+    const { status, json, headers } = await post('/streams/inbox/events', [{ type: 't' }, { type: 't' }]);
+    const full = await post('/streams/inbox/events', { type: 't' });
+
+    expect([status, json, headers.etag]).toEqual([201, { streamId: 'inbox', count: 2 }, undefined]);
+    expect([full.status, full.json.code, full.json.maximum]).toEqual([409, 'STREAM_LIMIT_REACHED', undefined]);
+  });
+
   it('clients that follow the same events get each what they may see, and share no more', async () => {
     const { url, store } = await start();
     const [acme, globex, ops] = ['acme', 'globex', 'ops'].map((tenant) => new SseClient(`${url}/events`, as(tenant)));
