@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { Injectable, ValidationPipe } from '@nestjs/common';
+import { Injectable, Module, type OnApplicationShutdown, type OnModuleInit, ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import { CommandBus, CommandHandler, CqrsModule, EventBus, EventsHandler } from '@nestjs/cqrs';
 import { Exclude, instanceToPlain } from 'class-transformer';
 import { IsPositive } from 'class-validator';
 import { ClsModule, ClsService } from 'nestjs-cls';
+import { Logger, LoggerModule } from 'nestjs-pino';
 import {
   DeadLetters,
   EventData,
@@ -14,7 +16,8 @@ import {
   type RecordedEvent,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { startApp } from '../support/nest-app.js';
+import { until } from '../support/collect.js';
+import { closedAfterTest, startApp } from '../support/nest-app.js';
 
 // What docs/recipes.md says of other libraries, with these libraries.
 
@@ -151,4 +154,83 @@ it('with nestjs-cls, a handler begins in an empty context, and enters what the m
   await app.get(StreamSubscriptions).whenSettled();
 
   expect(seen).toEqual([false, 'a', false, 'b']);
+});
+
+it('with nestjs-pino, what the store logs has members, and nothing of the data', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const stream = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
+
+  @Injectable()
+  class Billing {
+    @OnStreamEvent('orders', { durable: 'billing', retry: { attempts: 2, initialDelayMs: 0 } })
+    bill(): void {
+      throw new Error('no stamps left');
+    }
+  }
+  @Module({
+    imports: [LoggerModule.forRoot({ pinoHttp: { stream } }), EventStoreModule.forRoot()],
+    providers: [Billing],
+  })
+  class AppModule {}
+  const app = closedAfterTest(await NestFactory.createApplicationContext(AppModule, { bufferLogs: true }));
+  app.useLogger(app.get(Logger));
+  await app.get(EventStore).append('orders', { type: 'placed', id: 'event-7', data: { card: '4111' } });
+  await app.get(StreamSubscriptions).whenSettled();
+
+  const ofEvent = { handler: 'billing', event: 'event-7', stream: 'orders', position: 1 };
+  expect(lines.filter(({ event }) => event !== undefined)).toMatchObject([
+    { level: 40, ...ofEvent, attempt: 1, msg: expect.stringContaining('billing failed at attempt 1 of 2') },
+    { level: 50, ...ofEvent, attempt: 2, err: { stack: expect.stringContaining('Billing.bill') } },
+  ]);
+  expect(lines).toContainEqual(
+    expect.objectContaining({ level: 30, msg: expect.stringMatching(/^Store "memory-store"/) }),
+  );
+  expect(JSON.stringify(lines)).not.toContain('4111');
+});
+
+it('a client that ends in onApplicationShutdown, as the one for Prisma, serves handlers to their end', async () => {
+  // In the place of PrismaClient, whose engine is no package of the registry: what counts is when it ends.
+  class Client {
+    isConnected = false;
+
+    async $connect(): Promise<void> {
+      this.isConnected = true;
+    }
+
+    async $disconnect(): Promise<void> {
+      this.isConnected = false;
+    }
+  }
+  @Injectable()
+  class PrismaService extends Client implements OnModuleInit, OnApplicationShutdown {
+    async onModuleInit(): Promise<void> {
+      await this.$connect();
+    }
+
+    async onApplicationShutdown(): Promise<void> {
+      await this.$disconnect();
+    }
+  }
+  let goOn!: () => void;
+  const seen: unknown[] = [];
+
+  @Injectable()
+  class Tables {
+    constructor(private readonly prisma: PrismaService) {}
+
+    @OnStreamEvent('orders', { durable: 'tables' })
+    async insert(): Promise<void> {
+      await new Promise<void>((resolve) => (goOn = resolve));
+      seen.push(this.prisma.isConnected);
+    }
+  }
+  const app = await startApp({ imports: [EventStoreModule.forRoot()], providers: [PrismaService, Tables] });
+  await app.get(EventStore).append('orders', { type: 'order.placed' });
+  await until(() => goOn !== undefined, 'the call');
+  const closed = app.close();
+  goOn();
+  await closed;
+
+  expect(seen).toEqual([true]);
+  expect(app.get(PrismaService).isConnected).toBe(false);
 });

@@ -61,3 +61,23 @@ it('of those who ask together after a process was killed, one gets its lease', a
 
   expect(answers.filter((lease) => lease !== undefined)).toHaveLength(1);
 }, 60_000);
+
+it.each([
+  ['with shutdown hooks, as docs/recipes.md advises for `nest start --watch`, gives its lease back', 'hooks', 0],
+  ['without them leaves its lease behind', undefined, 1],
+])(
+  'a process that is told to end %s',
+  async (_what, hooks, left) => {
+    const file = newFile();
+    const engine = engineOn(file);
+    await openTestStore({ engine });
+    const first = startChild(app, file, 'first', '1', ...(hooks ? [hooks] : []));
+    await first.said('ready');
+
+    first.kill('SIGTERM');
+    await first.ended;
+
+    expect(await engine.listLeases!('work')).toHaveLength(left);
+  },
+  60_000,
+);
