@@ -197,7 +197,7 @@ async function* asked(one: World, other: World): AsyncGenerator<[what: string, o
       for (const accept of path.includes('/events') ? FORMS : FORMS.slice(0, 1)) {
         let paths: readonly (string | null)[] = [placed(one, path), placed(other, path)];
         for (let page = 0; paths.every((here) => here !== null); page++) {
-          const [a, b] = [await say(one, method, paths[0]!, accept), await say(other, method, paths[1]!, accept)];
+          const [a, b] = [await say(one, method, paths[0], accept), await say(other, method, paths[1], accept)];
           yield [`${method} ${path} ${accept} page ${page}`, a, b];
           paths = [a, b].map(({ link }) => (link === undefined ? null : path.split('?')[0] + link));
         }
@@ -224,19 +224,18 @@ async function say(world: World, method: string, path: string, accept: string): 
   const answer = await world.send(method, path, { headers: { accept } });
   const link = /^<(.*)>; rel="next"$/.exec(String(answer.headers.link ?? ''))?.[1];
   const next = method === 'GET' && answer.status === 200 && accept === JSON_PAGE ? answer.json.next : undefined;
-  return { ...toSaid(answer), link: link ?? (next as string | null | undefined) ?? undefined };
+  return { ...toSaid(answer), link: link ?? next ?? undefined };
 }
 
 function toSaid({ status, text, headers }: Answer): Said {
-  const { date: _, ...others } = headers;
-  return { status, text, headers: others };
+  return { status, text, headers: without(headers, 'date') };
 }
 
 /** What was said of an append, without the global position: that tells how much was appended before, whoever may see it. */
 function withoutNewPlace({ status, text, headers }: Said): Said {
   if (status !== 201) return { status, text, headers };
-  const { 'content-length': _, ...others } = headers as Record<string, string>;
-  return { status, text: text.replace(/"globalPosition":\d+/, '"globalPosition":0'), headers: others };
+  const toldTo = text.replace(/"globalPosition":\d+/, '"globalPosition":0');
+  return { status, text: toldTo, headers: without(headers, 'content-length') };
 }
 
 /** What was said, with the rank of a visible event for its global position. */
@@ -251,6 +250,13 @@ function byRank({ visible }: World, what: string, said: Said): Said {
       const index = visible.indexOf(Number(digits));
       return index < 0 ? whole : `${before}#${index + 1}`;
     });
-  const { 'content-length': _, link, ...others } = headers as Record<string, string>;
-  return { status, text: rank(text), headers: { ...others, ...(link && { link: rank(link) }) } };
+  const { link } = headers as { link?: string };
+  return {
+    ...{ status, text: rank(text) },
+    headers: { ...without(headers, 'content-length'), ...(link !== undefined && { link: rank(link) }) },
+  };
+}
+
+function without(headers: object, name: string): object {
+  return Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name));
 }
