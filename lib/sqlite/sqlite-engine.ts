@@ -47,6 +47,7 @@ import { loadLog } from './queries/log.js';
 import { databaseBytes } from './queries/sizes.js';
 import { logPages, streamPages, timePages, type ReadTransaction } from './page-readings.js';
 import { type PagePart, readInTurns } from './read-in-turns.js';
+import { unsealSnapshot } from './snapshots/seal-snapshot.js';
 import { SnapshotWriter } from './snapshots/snapshot-writer.js';
 import type { SqliteClient } from './sqlite-client.js';
 import {
@@ -103,7 +104,7 @@ class SqliteEngine implements StorageEngine, EmptiableEngine {
     try {
       await makeDatabaseFile(this.options);
       const busy = new BusyRetry(context.clock, busyTimeoutMs, file);
-      const client = await busy.run(() => openDatabase(this.options));
+      const client = await this.#openDatabase(busy);
       const files = new OpenedFiles(file, context);
       const writes = new WriteQueue(client, busy, files);
       const watcher = new AppendWatcher(client, files, context, pollIntervalMs);
@@ -112,6 +113,14 @@ class SqliteEngine implements StorageEngine, EmptiableEngine {
       throw toStoreError(error, file);
     } finally {
       this.#isOpening = false;
+    }
+  }
+
+  async #openDatabase(busy: BusyRetry): Promise<SqliteClient> {
+    for (;;) {
+      const client = await busy.run(() => openDatabase(this.options));
+      if (client) return client;
+      await unsealSnapshot(this.options.driver, this.options.file, (work) => busy.run(work));
     }
   }
 

@@ -1,4 +1,6 @@
-import { StorageTooNewError, ValidationError } from '../../store/errors.js';
+import { StorageCorruptedError, StorageTooNewError, ValidationError } from '../../store/errors.js';
+import { DATABASE_ID, SNAPSHOT_ID } from '../application-ids.js';
+import { findSeal } from '../queries/seal.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import { eventLog } from './0001-event-log.js';
 import { leaseDuration } from './0002-lease-duration.js';
@@ -6,19 +8,20 @@ import { leaseDuration } from './0002-lease-duration.js';
 /** In their order, never to be changed: a file says how many of them it has seen. */
 const MIGRATIONS: readonly string[] = [eventLog, leaseDuration];
 
-// "evst": tells our files from those of other programs (SQLite, "Application ID").
-const APPLICATION_ID = 0x65767374;
-
 /**
  * Makes sure that the file is a store, or is empty and may become one. Changes nothing.
  *
  * @throws {StorageTooNewError}
+ * @throws {StorageCorruptedError} when it is a snapshot, and does not say so
  * @throws {ValidationError} when it is a database of something else
  */
 export function checkOwner(client: SqliteClient, file: string): void {
   const { tables } = client.get<{ tables: number }>('SELECT count(*) AS tables FROM sqlite_schema')!;
   const owner = client.get<{ application_id: number }>('PRAGMA application_id')!.application_id;
-  if (owner !== APPLICATION_ID && (tables > 0 || owner !== 0)) {
+  const isOurs = owner === DATABASE_ID || owner === SNAPSHOT_ID;
+  if (!isOurs && (tables > 0 || owner !== 0)) {
+    if (findSeal(client))
+      throw new StorageCorruptedError(client.storage, 'it is a snapshot that does not begin like one');
     throw new ValidationError(
       'sqliteEngine.file',
       `${file} is a database of another program: give the store a file of its own.`,
@@ -33,7 +36,7 @@ export function migrate(client: SqliteClient): void {
   if (versionOf(client) === MIGRATIONS.length) return;
   client.writing(() => {
     for (const migration of MIGRATIONS.slice(versionOf(client))) client.exec(migration);
-    client.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    client.exec(`PRAGMA application_id = ${DATABASE_ID}`);
     client.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
   });
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { migrate } from '../migrations/migrate.js';
 import { attachSource, copyEvents, copySmallTables, copyStreams, lastStream } from '../queries/copy.js';
 import { loadLog, type Log } from '../queries/log.js';
+import { addSeal, findSeal, type SealPlace } from '../queries/seal.js';
 import { databaseBytes } from '../queries/sizes.js';
 import { SqliteClient } from '../sqlite-client.js';
 import type { SqliteDriver } from '../sqlite-driver.js';
@@ -12,6 +13,8 @@ const ROWS_PER_STEP = 1_000;
 export interface CopiedDatabase {
   readonly log: Log;
   readonly bytes: number;
+  /** Where its checksum is to be written. */
+  readonly seal: SealPlace;
 }
 
 /**
@@ -35,8 +38,9 @@ export async function copyDatabase(driver: SqliteDriver, source: string, target:
     const log = loadLog(client);
     await inSteps(1, lastStream(client), (stretch) => copyStreams(client, stretch));
     await inSteps(log.trimmedTo + 1, log.head, (stretch) => copyEvents(client, stretch));
+    addSeal(client);
     client.exec('COMMIT');
-    return { log, bytes: databaseBytes(client) };
+    return { log, bytes: databaseBytes(client), seal: findSeal(client)! };
   } finally {
     client.close();
   }

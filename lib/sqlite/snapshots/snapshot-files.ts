@@ -13,6 +13,7 @@ const ABANDONED_AFTER_MS = 3_600_000;
 
 /** What the name of a snapshot says. */
 export interface SnapshotName {
+  readonly location: string;
   readonly changes: number;
   readonly id: string;
 }
@@ -29,7 +30,7 @@ export class SnapshotFiles {
     }
     const [newest] = await this.#newestFirst();
     const [, changes, id] = SNAPSHOT.exec(newest ?? '') ?? [];
-    return newest === undefined ? undefined : { changes: Number(changes), id };
+    return newest === undefined ? undefined : { location: join(this.directory, newest), changes: Number(changes), id };
   }
 
   /**

@@ -7,6 +7,7 @@ import { loadLog } from '../queries/log.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import type { SqliteDriver } from '../sqlite-driver.js';
 import { copyDatabase } from './copy-database.js';
+import { isIntactSnapshot, sealSnapshot } from './seal-snapshot.js';
 import { SnapshotFiles } from './snapshot-files.js';
 
 export interface SnapshotWriterOptions {
@@ -21,6 +22,8 @@ export interface SnapshotWriterOptions {
 export class SnapshotWriter {
   readonly #files: SnapshotFiles;
   #last: Promise<unknown> = Promise.resolve();
+  /** A snapshot that was as it was written when it was looked at last. */
+  #intact: string | undefined;
 
   constructor(private readonly options: SnapshotWriterOptions) {
     this.#files = new SnapshotFiles(options.snapshotDirectory);
@@ -44,15 +47,28 @@ export class SnapshotWriter {
     const { driver, file, snapshotDirectory, keepSnapshots } = this.options;
     try {
       const newest = await this.#files.open();
-      if (ifChanged && newest?.changes === loadLog(client).changes) return undefined;
+      if (ifChanged && newest?.changes === loadLog(client).changes && (await this.#isIntact(newest.location))) {
+        return undefined;
+      }
       const createdAt = new Date(clock.now());
       const id = createEventId(createdAt.getTime());
-      const { written, location } = await this.#files.add(id, (path) => copyDatabase(driver, file, path));
+      const { written, location } = await this.#files.add(id, async (path) => {
+        const copied = await copyDatabase(driver, file, path);
+        await sealSnapshot(path, copied.seal);
+        return copied;
+      });
+      this.#intact = location;
       const { log, bytes } = written;
       await this.#files.keepNewest(keepSnapshots);
       return { id, createdAt, events: log.head - log.trimmedTo, streams: log.streams, bytes, location };
     } catch (error) {
       throw new SnapshotDiskError('write a snapshot to', snapshotDirectory, error);
     }
+  }
+
+  /** Reads a file once only: those of large stores take a while. */
+  async #isIntact(location: string): Promise<boolean> {
+    if (this.#intact !== location && (await isIntactSnapshot(this.options.driver, location))) this.#intact = location;
+    return this.#intact === location;
   }
 }
