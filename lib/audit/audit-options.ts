@@ -116,9 +116,25 @@ export function checkFields(fields: AuditedFields, place: string): Required<Audi
   return { ...(Object.fromEntries(checked) as unknown as Required<AuditedFields>), headers };
 }
 
+/** A request that a guard, a hook or middleware has said the user of. */
+interface RequestOfUser {
+  readonly user?: { readonly id?: unknown; readonly sub?: unknown } | null;
+  /** That of Node, below that of Fastify: all that middleware gets to see there. */
+  readonly raw?: RequestOfUser;
+}
+
 function userOf(context: ExecutionContext): unknown {
-  const { user } = requestOf(context) as { user?: { id?: unknown; sub?: unknown } };
-  return user?.id ?? user?.sub;
+  const { user, raw } = requestOf(context) as RequestOfUser;
+  return idOf(user) ?? (hasRawRequest(context) ? idOf(raw?.user) : undefined);
+}
+
+function idOf(user: RequestOfUser['user']): unknown {
+  // A text has a member "sub", too.
+  return typeof user === 'object' ? (user?.id ?? user?.sub) : undefined;
+}
+
+function hasRawRequest(context: ExecutionContext): boolean {
+  return ['http', 'graphql'].includes(context.getType<string>());
 }
 
 /** The request of HTTP, also below GraphQL; the client of a web socket; the context of a message. */
