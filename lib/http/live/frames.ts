@@ -5,7 +5,7 @@ import { liveIdOf } from './live-id.js';
 import type { LiveTarget } from './live-target.js';
 
 /** About how many characters are sent at a time; a single event may have more. */
-const PIECE_LENGTH = 64 * 1024;
+export const PIECE_LENGTH = 64 * 1024;
 
 /** How many characters are kept of texts that were written of late, so that clients of several targets share them. */
 const KEPT_LENGTH = 4 * 2 ** 20;
@@ -51,20 +51,26 @@ export class FrameWriter {
   *write(target: LiveTarget, events: readonly RecordedEvent[], after: number, upTo: number): Generator<Frames> {
     let piece = new Piece(after);
     for (const event of events) {
-      if (target.isWanted && !target.isWanted(event)) continue;
+      if (!target.wants(event)) continue;
       const place = target.placeOf(event);
       if (piece.length >= PIECE_LENGTH) {
         yield piece.upTo(place - 1);
         piece = new Piece(place - 1);
       }
-      const mark = markOf(event.id);
-      const id = liveIdOf({ position: place, mark });
-      piece.add({ place, mark, streamId: event.streamId, text: `id: ${id}\ndata: ${this.#textOf(event)}\n\n` });
+      piece.add(this.#partOf(target, event));
     }
     yield piece.upTo(upTo);
   }
 
-  #textOf(event: RecordedEvent): string {
+  /** In one piece. */
+  writeAll(target: LiveTarget, events: readonly RecordedEvent[], after: number, upTo: number): Frames {
+    const piece = new Piece(after);
+    for (const event of events) if (target.wants(event)) piece.add(this.#partOf(target, event));
+    return piece.upTo(upTo);
+  }
+
+  /** Its JSON. */
+  textOf(event: RecordedEvent): string {
     const { globalPosition } = event;
     const known = this.#texts.get(globalPosition) ?? this.#olderTexts.get(globalPosition);
     // A log that went back has another event there.
@@ -78,6 +84,13 @@ export class FrameWriter {
       this.#length = 0;
     }
     return text;
+  }
+
+  #partOf(target: LiveTarget, event: RecordedEvent): PiecePart {
+    const place = target.placeOf(event);
+    const mark = markOf(event.id);
+    const id = liveIdOf({ position: place, mark });
+    return { place, mark, streamId: event.streamId, text: `id: ${id}\ndata: ${this.textOf(event)}\n\n` };
   }
 }
 

@@ -1,6 +1,6 @@
-import type { EventStore } from '../../store/event-store.js';
-import type { Subscription } from '../../store/subscription.js';
+import type { RecordedEvent } from '../../store/event.js';
 import type { Frames, FrameWriter } from './frames.js';
+import type { LiveFeed } from './live-feed.js';
 import type { LiveTarget } from './live-target.js';
 
 /** How much is kept for clients that are a little slower than the fastest one. */
@@ -16,63 +16,46 @@ export interface Follower {
   startAgain(after: number, head: number): void;
   /** Says that the log cannot be read any more. */
   end(): void;
+  /** Says that it could not be offered something. */
+  fail(error: unknown): void;
 }
 
 /**
- * Reads one target on and on, for all clients that follow it, and writes each event once.
+ * Hands what a feed reads to all clients that follow one target, and writes each event once for them.
  *
- * It goes as fast as the fastest of its members: while none of them waits for more, it does not read. What a slower one
- * has missed is kept for a while, if it is not too much; then that one has to read the log by itself.
+ * What a slower client has missed is kept for a while, if it is not too much; then that one has to read the log by itself.
  */
 export class LiveChannel {
-  readonly #subscription: Subscription;
   readonly #members = new Set<Follower>();
   /** The members that wait for more. */
   readonly #waiting = new Set<Follower>();
   /** Every event up to here was offered. */
   #offeredTo: number;
-  #isOffering = false;
   /** What was offered last, each piece beginning where the one before ends. */
   #kept: Frames[] = [];
   #keptBytes = 0;
-  #goOn: (() => void) | undefined;
 
-  /**
-   * @param after the place that the first member has come to
-   * @param onEnd called when it has ended, with the reason when that is a failure
-   */
   constructor(
-    store: EventStore,
-    private readonly target: LiveTarget,
+    readonly target: LiveTarget,
+    private readonly feed: LiveFeed,
     private readonly writer: FrameWriter,
-    after: number,
-    onEnd: (error?: unknown) => void,
   ) {
-    this.#offeredTo = after;
-    this.#subscription = store.subscribe(target.target, after, {
-      onGap: ({ trimmedTo }) => this.#skipTo(trimmedTo),
-      onFork: ({ position, head }) => {
-        // What it has kept is of another log, so it is left, and each member begins by itself.
-        onEnd();
-        this.close();
-        for (const member of [...this.#members]) {
-          this.leave(member);
-          member.startAgain(position, head);
-        }
-      },
-    });
-    this.#run()
-      .then(() => onEnd(), onEnd)
-      .finally(() => this.#members.forEach((member) => member.end()));
+    this.#offeredTo = feed.offeredTo;
+    feed.join(this);
   }
 
   /** Every event up to here was offered, and what is not for the target was passed over. */
   get position(): number {
-    return this.#isOffering ? this.#offeredTo : Math.max(this.#offeredTo, this.#subscription.position);
+    return Math.max(this.#offeredTo, this.feed.position);
   }
 
   get isEmpty(): boolean {
     return this.#members.size === 0;
+  }
+
+  /** Whether a member waits for more. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
   }
 
   join(member: Follower): void {
@@ -95,30 +78,50 @@ export class LiveChannel {
   /** From now on the member is offered what comes next. */
   wait(member: Follower): void {
     this.#waiting.add(member);
-    this.#goOn?.();
+    this.feed.wake();
   }
 
   stopWaiting(member: Follower): void {
     this.#waiting.delete(member);
   }
 
-  close(): void {
-    void this.#subscription.close();
-    this.#goOn?.();
+  /** Takes what the feed has read; also what is not for the target, which is left out. */
+  take(events: readonly RecordedEvent[], after: number, upTo: number): void {
+    const frames = this.writer.writeAll(this.target, events, after, upTo);
+    this.#keep(frames);
+    this.#offeredTo = upTo;
+    for (const member of this.#waiting) {
+      try {
+        member.offer(frames);
+      } catch (error) {
+        // Its rule, or its response: nobody else's.
+        member.fail(error);
+      }
+    }
   }
 
-  async #run(): Promise<void> {
-    for await (const events of this.#subscription.batches()) {
-      this.#isOffering = true;
-      for (const frames of this.writer.write(this.target, events, this.#offeredTo, this.#subscription.position)) {
-        if (this.#waiting.size === 0) await new Promise<void>((resolve) => (this.#goOn = resolve));
-        this.#goOn = undefined;
-        this.#keep(frames);
-        this.#offeredTo = frames.upTo;
-        for (const member of this.#waiting) member.offer(frames);
-      }
-      this.#isOffering = false;
+  /** Goes on over events that retention removed. */
+  skipTo(trimmedTo: number): void {
+    this.#forgetAll();
+    this.#offeredTo = trimmedTo;
+    for (const member of [...this.#waiting]) member.leaveBehind();
+  }
+
+  /** The log went back: what is kept is of another one, so each member begins by itself. */
+  startAgain(after: number, head: number): void {
+    for (const member of [...this.#members]) {
+      this.leave(member);
+      member.startAgain(after, head);
     }
+  }
+
+  /** Says that the log cannot be read any more. */
+  end(): void {
+    for (const member of [...this.#members]) member.end();
+  }
+
+  close(): void {
+    this.feed.leave(this);
   }
 
   /** Keeps frames for the members that do not wait for them now. */
@@ -132,11 +135,5 @@ export class LiveChannel {
   #forgetAll(): void {
     this.#kept = [];
     this.#keptBytes = 0;
-  }
-
-  #skipTo(trimmedTo: number): void {
-    this.#forgetAll();
-    this.#offeredTo = trimmedTo;
-    for (const member of [...this.#waiting]) member.leaveBehind();
   }
 }

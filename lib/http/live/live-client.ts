@@ -10,11 +10,16 @@ import { liveIdOf } from './live-id.js';
 import type { LiveStart } from './live-start.js';
 import type { LiveTarget } from './live-target.js';
 
+/** How many events a client reads at a time that reads by itself. */
+const OWN_BATCH_SIZE = 64;
+
 /** What a client needs of those who serve all clients. */
 export interface LiveSource {
   readonly store: EventStore;
   readonly writer: FrameWriter;
   readonly times: { readonly heartbeatMs: number; readonly stallTimeoutMs: number; readonly sessionMs: number };
+  /** Says that a client was ended by a failure of its own. */
+  report(error: unknown): void;
   /** The channel of a target; undefined while there is none. */
   channelOf(target: LiveTarget): LiveChannel | undefined;
   /** Which event is at a position of what the clients of a target count in. */
@@ -113,6 +118,12 @@ export class LiveClient implements Follower {
     this.response.end();
   }
 
+  /** It comes again from its place; whoever follows the same is not concerned. */
+  fail(error: unknown): void {
+    this.source.report(error);
+    this.end();
+  }
+
   /** Ends at once, whatever the connection has not taken yet. */
   cutOff(): void {
     this.response.destroy();
@@ -173,9 +184,8 @@ export class LiveClient implements Follower {
         if (next === 'read the log') await this.#readLog();
         else this.#write(next);
       }
-    } catch {
-      // Whoever follows next meets the failure too; the store has reported it.
-      this.end();
+    } catch (error) {
+      this.fail(error);
     } finally {
       this.#isGoing = false;
     }
@@ -193,6 +203,8 @@ export class LiveClient implements Follower {
     const { target } = this;
     let hasForked = false;
     const subscription = store.subscribe(target.target, this.#position, {
+      // A client that takes nothing holds one batch.
+      batchSize: OWN_BATCH_SIZE,
       // Told while the subscription goes to rest, which it has to finish before it is closed.
       onCaughtUp: () => queueMicrotask(() => void subscription.close()),
       onFork: ({ position, head }) => {

@@ -20,6 +20,7 @@ import { reportUntold } from '../problem-details.filter.js';
 import { FrameWriter } from './frames.js';
 import { LiveChannel } from './live-channel.js';
 import { LiveClient, type LiveSource } from './live-client.js';
+import { LiveFeed } from './live-feed.js';
 import type { LiveStart } from './live-start.js';
 import type { LiveTarget } from './live-target.js';
 
@@ -37,6 +38,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
   /** How many clients each user has. */
   readonly #clientsOf = new Map<string, number>();
   readonly #channels = new Map<string, LiveChannel>();
+  readonly #feeds = new Map<string, LiveFeed>();
   /** What is asked of the log at this moment, by stream and position. */
   readonly #looks = new Map<string, Promise<{ readonly id: string | undefined }>>();
   readonly #source: LiveSource;
@@ -52,6 +54,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
       store,
       writer: new FrameWriter(),
       times: { heartbeatMs, stallTimeoutMs, sessionMs },
+      report: (error) => this.#report(error),
       channelOf: ({ key }) => this.#channels.get(key),
       eventAt: ({ streamId }, position) => this.#eventAt(streamId, position),
       openChannel: (target, after) => this.#openChannel(target, after),
@@ -172,7 +175,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
     });
   }
 
-  #add(client: LiveClient, closed: Promise<void>, { key }: LiveTarget): void {
+  #add(client: LiveClient, closed: Promise<void>, { key, feed: { key: feedKey } }: LiveTarget): void {
     this.#clients.set(client, closed);
     this.#scheduleTick();
     void closed.then(() => {
@@ -182,19 +185,35 @@ export class LiveStreams implements BeforeApplicationShutdown {
       if (!channel?.isEmpty) return;
       this.#channels.delete(key);
       channel.close();
+      const feed = this.#feeds.get(feedKey);
+      if (!feed?.isEmpty) return;
+      this.#feeds.delete(feedKey);
+      feed.close();
     });
   }
 
   #openChannel(target: LiveTarget, after: number): LiveChannel {
-    const channel = new LiveChannel(this.store, target, this.#source.writer, after, (error) => {
-      if (this.#channels.get(target.key) === channel) this.#channels.delete(target.key);
-      if (error !== undefined && !(error instanceof StoreClosedError)) this.#report(error);
-    });
+    const feed = this.#feeds.get(target.feed.key) ?? this.#openFeed(target, after);
+    const channel = new LiveChannel(target, feed, this.#source.writer);
     this.#channels.set(target.key, channel);
     return channel;
   }
 
+  #openFeed(target: LiveTarget, after: number): LiveFeed {
+    const { key } = target.feed;
+    const feed = new LiveFeed(this.store, target, this.#source.writer, after, (error) => {
+      if (this.#feeds.get(key) === feed) {
+        this.#feeds.delete(key);
+        for (const [name, channel] of this.#channels) if (channel.target.feed.key === key) this.#channels.delete(name);
+      }
+      this.#report(error);
+    });
+    this.#feeds.set(key, feed);
+    return feed;
+  }
+
   #report(error: unknown): void {
+    if (error === undefined || error instanceof StoreClosedError) return;
     const { name, logger, metricsCollector } = this.store;
     metricsCollector.onBackgroundFailure?.({ store: name, operation: 'http-live' });
     logger.error(`Store "${name}": live clients were ended, and come again: ${messageOf(error)}`, stackOf(error));

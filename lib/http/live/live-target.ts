@@ -1,4 +1,4 @@
-import type { EventFilter } from '../../store/event-filter.js';
+import { CompiledFilter, type EventFilter } from '../../store/event-filter.js';
 import type { RecordedEvent } from '../../store/event.js';
 import type { SubscriptionTarget } from '../../store/subscription.js';
 
@@ -13,19 +13,28 @@ export interface LiveTarget {
   readonly streamId: string | null;
   /** The position that its clients count in: in the stream, or in the whole log. */
   placeOf(event: RecordedEvent): number;
-  /** Whether an event of the target is wanted; all are when it is left out. */
-  isWanted?(event: RecordedEvent): boolean;
+  /** What it is read from together with other targets. */
+  readonly feed: { readonly key: string; readonly target: SubscriptionTarget };
+  /** Whether an event of the feed is one of the target's. */
+  wants(event: RecordedEvent): boolean;
 }
+
+const LOG = { key: 'log', target: { all: true } } as const;
+/** The store's own streams are read only for those who ask for them. */
+const OWN_STREAMS = { key: 'own streams', target: { streams: '$*' } } as const;
 
 /** Follows one stream, by its own positions. */
 export function streamTarget(streamId: string, types: readonly string[] | undefined): LiveTarget {
   const target = { stream: streamId, types };
+  const compiled = new CompiledFilter({ types });
   return {
     key: JSON.stringify(['stream', target]),
     target,
     filter: target,
     streamId,
     placeOf: ({ position }) => position,
+    feed: { key: JSON.stringify(['stream', streamId]), target: { stream: streamId } },
+    wants: ({ type }) => compiled.matchesType(type),
   };
 }
 
@@ -37,6 +46,7 @@ export function streamTarget(streamId: string, types: readonly string[] | undefi
 export function logTarget(filter: EventFilter): LiveTarget {
   const { stream, streams, types } = filter;
   const pattern = stream ?? streams;
+  const compiled = new CompiledFilter({ ...(stream === undefined ? { streams } : { stream }), types });
   const target = pattern === undefined ? ({ all: true, types } as const) : { streams: pattern, types };
   return {
     key: JSON.stringify(['log', stream, target]),
@@ -44,7 +54,7 @@ export function logTarget(filter: EventFilter): LiveTarget {
     filter,
     streamId: null,
     placeOf: ({ globalPosition }) => globalPosition,
-    // What has no asterisk is a pattern that only the stream itself fits.
-    ...(stream?.includes('*') && { isWanted: ({ streamId }) => streamId === stream }),
+    feed: pattern?.startsWith('$') ? OWN_STREAMS : LOG,
+    wants: ({ streamId, type }) => compiled.matchesStream(streamId) && compiled.matchesType(type),
   };
 }
