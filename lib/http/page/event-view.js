@@ -131,8 +131,17 @@ class EventView extends HTMLElement {
     const { stream, type } = this.#query;
     this.#source = new EventSource(address('events', { stream, type, after }));
     this.#source.onopen = () => (this.#live.className = 'live following');
-    this.#source.onerror = () => (this.#live.className = 'live connecting');
-    this.#source.onmessage = ({ data }) => this.#add(JSON.parse(data));
+    let last = after;
+    this.#source.onmessage = ({ data, lastEventId }) => {
+      last = lastEventId || last;
+      this.#add(JSON.parse(data));
+    };
+    this.#source.onerror = ({ target }) => {
+      this.#live.className = 'live connecting';
+      // A browser gives up after any answer but 200, such as the 502 of a proxy while the application starts anew.
+      if (target.readyState === EventSource.CLOSED)
+        setTimeout(() => target === this.#source && this.#follow(last), 2_000);
+    };
   }
 
   #add(event) {
