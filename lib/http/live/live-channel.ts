@@ -1,6 +1,5 @@
 import type { RecordedEvent } from '../../store/event.js';
 import type { Frames, FrameWriter } from './frames.js';
-import type { LiveFeed } from './live-feed.js';
 import type { LiveTarget } from './live-target.js';
 
 /** How much is kept for clients that are a little slower than the fastest one. */
@@ -20,6 +19,18 @@ export interface Follower {
   fail(error: unknown): void;
 }
 
+/** A feed, as its channels know it. */
+export interface ChannelFeed {
+  /** Every event up to here was offered. */
+  readonly offeredTo: number;
+  /** The same, and also what is for nobody was passed over. */
+  readonly position: number;
+  join(channel: LiveChannel): void;
+  leave(channel: LiveChannel): void;
+  /** Says that a client waits for more. */
+  wake(): void;
+}
+
 /**
  * Hands what a feed reads to all clients that follow one target, and writes each event once for them.
  *
@@ -37,7 +48,7 @@ export class LiveChannel {
 
   constructor(
     readonly target: LiveTarget,
-    private readonly feed: LiveFeed,
+    private readonly feed: ChannelFeed,
     private readonly writer: FrameWriter,
   ) {
     this.#offeredTo = feed.offeredTo;

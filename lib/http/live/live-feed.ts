@@ -2,7 +2,7 @@ import type { EventStore } from '../../store/event-store.js';
 import type { RecordedEvent } from '../../store/event.js';
 import type { Subscription } from '../../store/subscription.js';
 import { PIECE_LENGTH, type FrameWriter } from './frames.js';
-import type { LiveChannel } from './live-channel.js';
+import type { ChannelFeed, LiveChannel } from './live-channel.js';
 import type { LiveTarget } from './live-target.js';
 
 /**
@@ -11,7 +11,7 @@ import type { LiveTarget } from './live-target.js';
  *
  * It goes as fast as the fastest of all clients: while none of them waits for more, it does not read.
  */
-export class LiveFeed {
+export class LiveFeed implements ChannelFeed {
   readonly #subscription: Subscription;
   readonly #channels = new Set<LiveChannel>();
   /** Every event up to here was offered. */
