@@ -1,9 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { DatabaseSync } from '@photostructure/sqlite';
 import axe, { type AxeResults } from 'axe-core';
-import { StreamSubscriptions } from 'nestjs-stream-store';
+import { memoryEngine, StreamSubscriptions } from 'nestjs-stream-store';
+import { sqliteEngine } from 'nestjs-stream-store/sqlite';
 import type { Browser, Page } from 'playwright-core';
+import { eventually } from '../support/eventually.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
+import { startGateway } from './gateway.js';
 import { ADAPTERS, startHttpApp, type AdapterName, type HttpApp, type HttpAppOptions } from './http-app.js';
 import { appendADay, Billing, HAS_CHROMIUM, launchChromium, preparePage } from './page-app.js';
 
@@ -112,6 +119,43 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
     expect(await textsOf(page, '.events .type')).toEqual(['missed 2', 'seen 2', 'missed 1', 'seen 1']);
     // Browsers report every connection that breaks.
     expect(faults.splice(0).filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
+  });
+
+  it.each([
+    ['a log that is kept', true],
+    ['a new log', false],
+  ])('goes on when the application has started anew behind a proxy, with %s', async (_what, isKept) => {
+    const folder = mkdtempSync(join(tmpdir(), 'page-'));
+    const engine = () =>
+      isKept ? sqliteEngine({ file: join(folder, 'events.db'), driver: DatabaseSync }) : memoryEngine();
+    const gateway = await startGateway();
+    const through = (app: HttpApp): HttpApp => {
+      gateway.to(app.origin);
+      return { ...app, origin: gateway.origin, url: app.url.replace(app.origin, gateway.origin) };
+    };
+    const before = through(await start('Express', { store: { engine: engine() } }));
+    await before.store.append('order-1', [{ type: 'first' }, { type: 'second' }]);
+    const page = await open(before);
+    await page.locator('.live.following').waitFor();
+
+    gateway.to(undefined);
+    await before.app.close();
+    // It tries again by itself after a second, and takes the answer for final.
+    await eventually('a refusal', () => gateway.refusals > 0);
+    const after = await start('Express', { store: { engine: engine() } });
+    await after.store.append('order-1', [{ type: 'third' }, { type: 'fourth' }, { type: 'fifth' }]);
+    through(after);
+    await page.getByText('fifth').waitFor();
+    await page.locator('.live.following').waitFor();
+    await after.store.append('order-1', { type: 'sixth' });
+    await page.getByText('sixth').waitFor();
+
+    expect(await textsOf(page, '.events .type')).toEqual(
+      ['sixth', 'fifth', 'fourth', 'third', 'second', 'first'].slice(0, isKept ? 6 : 4),
+    );
+    // Browsers report every answer that is no success.
+    expect(faults.splice(0).filter((fault) => !fault.startsWith('Failed to load resource'))).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 
   it('goes back in time, page by page', async () => {

@@ -9,6 +9,8 @@ const PAGE_SIZE = 50;
 /** From how many events the chart is made. */
 const CHART_PAGES = 5;
 const CHART_PAGE_SIZE = 1_000;
+/** How long to wait before it follows again what the browser has given up, in milliseconds. */
+const RETRY_MS = 2_000;
 
 /** The events of a stream or of all: the newest ones and what comes, or those of a range of times. */
 class EventView extends HTMLElement {
@@ -23,6 +25,8 @@ class EventView extends HTMLElement {
   /** Ends what is under way for a view that is not shown any more. */
   #shown = new AbortController();
   #source;
+  /** The newest event that is shown. */
+  #newest;
   #times = [];
   #redraw;
 
@@ -32,7 +36,7 @@ class EventView extends HTMLElement {
 
   disconnectedCallback() {
     this.#shown.abort();
-    this.#follow(undefined);
+    this.#unfollow();
   }
 
   /** @param query `stream`, `type`, `from` and `to`, each of which may be missing */
@@ -50,14 +54,14 @@ class EventView extends HTMLElement {
     this.#older.hidden = true;
     this.#live.hidden = isRange;
     this.#times = [];
-    this.#follow(undefined);
+    this.#unfollow();
     const order = isRange ? { from, to } : { direction: 'backward' };
     const { type } = query;
     const first = address('events', { stream, type, ...order, limit: PAGE_SIZE });
     try {
       const newest = await this.#addPage(first, signal);
       // Goes on after what was loaded, so nothing is missed in between.
-      if (!isRange && !signal.aborted) this.#follow(newest?.globalPosition ?? 0);
+      if (!isRange && !signal.aborted) this.#follow(newest);
       await this.#drawChart(address('events', { stream, type, ...order, limit: CHART_PAGE_SIZE }), isRange, signal);
     } catch (error) {
       if (!signal.aborted) say(error.message, true);
@@ -65,7 +69,7 @@ class EventView extends HTMLElement {
   }
 
   #build() {
-    this.#live.addEventListener('click', () => (this.#source ? this.#follow(undefined) : this.show(this.#query)));
+    this.#live.addEventListener('click', () => (this.#source ? this.#unfollow() : this.show(this.#query)));
     this.#chart.addEventListener('range', ({ detail: { from, to } }) => {
       this.#change({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
     });
@@ -121,30 +125,58 @@ class EventView extends HTMLElement {
     this.#chart.show(this.#times, which);
   }
 
-  /** Shows events as they are appended, after a global position; or no more, when that is undefined. */
-  #follow(after) {
-    this.#source?.close();
-    this.#source = undefined;
-    this.#live.setAttribute('aria-pressed', String(after !== undefined));
-    this.#live.className = after === undefined ? 'live' : 'live connecting';
-    if (after === undefined) return;
+  /** Shows events as they are appended, after the newest one shown; `newest` is undefined when there is none. */
+  #follow(newest) {
+    this.#unfollow();
+    this.#newest = newest;
+    this.#live.setAttribute('aria-pressed', 'true');
+    this.#live.className = 'live connecting';
     const { stream, type } = this.#query;
+    const after = newest?.globalPosition ?? 0;
     this.#source = new EventSource(address('events', { stream, type, after }));
     this.#source.onopen = () => (this.#live.className = 'live following');
-    let last = after;
-    this.#source.onmessage = ({ data, lastEventId }) => {
-      last = lastEventId || last;
-      this.#add(JSON.parse(data));
-    };
+    this.#source.onmessage = ({ data }) => this.#add(JSON.parse(data));
+    // What is shown is of another log.
+    this.#source.addEventListener('reset', () => this.show(this.#query));
     this.#source.onerror = ({ target }) => {
       this.#live.className = 'live connecting';
       // A browser gives up after any answer but 200, such as the 502 of a proxy while the application starts anew.
-      if (target.readyState === EventSource.CLOSED)
-        setTimeout(() => target === this.#source && this.#follow(last), 2_000);
+      if (target.readyState === EventSource.CLOSED) this.#followAgain(target);
     };
   }
 
+  /** Tries until there is an answer. @param source which the browser has given up */
+  #followAgain(source) {
+    setTimeout(async () => {
+      if (source !== this.#source) return;
+      try {
+        const isSame = await this.#isInLog(this.#newest);
+        if (source !== this.#source) return;
+        if (isSame) this.#follow(this.#newest);
+        else await this.show(this.#query);
+      } catch {
+        this.#followAgain(source);
+      }
+    }, RETRY_MS);
+  }
+
+  /** Whether the log goes on from an event: it may have been lost with the application, or put back. */
+  async #isInLog(event) {
+    if (event === undefined) return true;
+    const { stream, type } = this.#query;
+    const { events } = await get(address('events', { stream, type, after: event.globalPosition - 1, limit: 1 }));
+    return events[0]?.id === event.id;
+  }
+
+  #unfollow() {
+    this.#source?.close();
+    this.#source = undefined;
+    this.#live.setAttribute('aria-pressed', 'false');
+    this.#live.className = 'live';
+  }
+
   #add(event) {
+    this.#newest = event;
     this.#list.addOnTop(event);
     this.#times.push(Date.parse(event.timestamp));
     this.#redraw ??= setTimeout(() => {
