@@ -6,6 +6,8 @@ import {
   NestContainer,
   type ModulesContainer,
 } from '@nestjs/core';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { withFailureAfter } from '../store/error-text.js';
 import type { EventHandler } from '../subscription/event-attempts.js';
 
 /** What `ExecutionContext.getType()` says inside a handler. */
@@ -76,17 +78,25 @@ export function newGlobals(): ApplicationConfig {
 /** Puts guards, interceptors, pipes, filters and parameters before methods that handle events. */
 export class HandlerContexts {
   readonly #contexts: ExternalContextCreator;
+  /** One of their own: they are asked with no parameters, and a creator remembers those of a method. */
+  readonly #filters: ExternalContextCreator;
 
   /** @param globals the enhancers that stand before every method, besides its own and those of its class */
   constructor(modules: ModulesContainer, globals: ApplicationConfig) {
     this.#contexts = ExternalContextCreator.fromContainer(new ModulesOf(modules, globals));
+    this.#filters = ExternalContextCreator.fromContainer(new ModulesOf(modules, globals));
   }
 
-  /** @param contextId when the instance was made for one event @throws when the instance has no such method */
+  /**
+   * Filters are asked when all the rest has failed, and not by Nest: so the failure is known when a filter fails, too.
+   *
+   * @param contextId when the instance was made for one event
+   * @throws when the instance has no such method
+   */
   handlerOf(instance: object, { host, method, place }: HandlerMethod, contextId?: ContextId): EventHandler {
     const callback = (instance as Record<string, Method | undefined>)[method];
     if (typeof callback !== 'function') throw new TypeError(`${place}: what its factory made has no such method.`);
-    return this.#contexts.create(
+    const call = this.#contexts.create(
       instance,
       callback,
       method,
@@ -94,8 +104,31 @@ export class HandlerContexts {
       { exchangeKeyForValue: (_type: number, _data: unknown, args: unknown[]) => args[0] },
       contextId,
       host.id,
-      { guards: true, interceptors: true, filters: true },
+      { guards: true, interceptors: true, filters: false },
       STREAM_EVENT_CONTEXT,
     );
+    const filtered = (failure: unknown): EventHandler => {
+      // Nest finds the filters of a method by the marks of the function, which it inherits.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- it is what was thrown
+      const failing = Object.setPrototypeOf(() => Promise.reject(failure), callback) as Method;
+      return this.#filters.create(
+        ...([instance, failing, method, undefined, undefined, contextId, host.id] as const),
+        { guards: false, interceptors: false, filters: true },
+        STREAM_EVENT_CONTEXT,
+      );
+    };
+    return (event, context) =>
+      call(event, context).catch((failure: unknown) => settledBy(filtered(failure), failure, event, context));
+  }
+}
+
+/** What filters make of a failure. @throws the failure, also when they fail with another one, which is then told with it */
+async function settledBy(filters: EventHandler, failure: unknown, ...args: Parameters<EventHandler>): Promise<unknown> {
+  try {
+    const answer = await filters(...args);
+    // As those for messages answer, with an Observable that fails.
+    return isObservable(answer) ? await lastValueFrom(answer, { defaultValue: undefined }) : answer;
+  } catch (another) {
+    throw another === failure ? failure : withFailureAfter(failure, 'its exception filter failed', another);
   }
 }

@@ -1,4 +1,4 @@
-import { messageOf, stackOf } from '../store/error-text.js';
+import { messageOf, stackOf, textOf } from '../store/error-text.js';
 import { StreamNotFoundError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import type { JsonValue, RecordedEvent } from '../store/event.js';
@@ -198,7 +198,7 @@ function describe(error: unknown): DeadLetter['error'] & JsonValue {
   const stack = stackOf(error);
   return {
     name: wellFormed(error.name),
-    message: wellFormed(error.message),
+    message: wellFormed(textOf(error)),
     ...(stack !== undefined && { stack: wellFormed(stack) }),
   };
 }

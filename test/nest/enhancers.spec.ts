@@ -45,11 +45,12 @@ import {
   type RecordedEvent,
   STREAM_EVENT_CONTEXT,
   type StreamEventContext,
+  StreamNotFoundError,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { EMPTY, map, Observable, of, tap } from 'rxjs';
+import { EMPTY, map, Observable, of, tap, throwError } from 'rxjs';
 import { numbered } from '../support/events.js';
-import { startApp } from '../support/nest-app.js';
+import { RecordingNestLogger, startApp } from '../support/nest-app.js';
 
 /** What happened in one test, in order. */
 const log: unknown[] = [];
@@ -426,17 +427,69 @@ describe('an exception filter of a handler', () => {
     expect(await deadBy(app)).toEqual([]);
   });
 
-  it('that throws the error on, or another, fails the attempt with that', async () => {
+  it('that throws the error on fails the attempt with it', async () => {
     const app = await deal(
       numbered(1, 2),
       failing({
         catch: (error: Error) => {
-          throw error instanceof TypeError ? error : new RangeError('instead');
+          throw error;
         },
       }),
     );
 
-    expect((await deadBy(app)).sort()).toEqual(['RangeError', 'TypeError']);
+    expect((await deadBy(app)).sort()).toEqual(['BadRequestException', 'TypeError']);
+  });
+
+  it.each<[string, () => unknown]>([
+    [
+      'throws another error',
+      () => {
+        throw new RangeError('response.status is not a function');
+      },
+    ],
+    ['rejects with another error', () => Promise.reject(new RangeError('response.status is not a function'))],
+    ['answers as those for messages do', () => throwError(() => new RangeError('response.status is not a function'))],
+  ])('that %s hides nothing: the failure is that of the handler, and names both', async (_what, handle) => {
+    const logger = new RecordingNestLogger();
+    const providers = [failing({ catch: handle })];
+    const app = await startApp({ imports: [EventStoreModule.forRoot()], providers }, logger);
+    await app.get(EventStore).append('orders', numbered(1, 1));
+    await app.get(StreamSubscriptions).whenSettled();
+    const [letter] = await app.get(DeadLetters).list();
+
+    expect(letter.error).toMatchObject({
+      name: 'BadRequestException',
+      message: 'one (its exception filter failed: RangeError: response.status is not a function)',
+      stack: expect.stringMatching(/one[^]*Handler\.on[^]*RangeError[^]*at /),
+    });
+    expect(await app.get(StreamSubscriptions).list()).toMatchObject([{ lastError: new BadRequestException('one') }]);
+    expect(logger.errors.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/BadRequestException: one \(its exception filter failed: RangeError/),
+    );
+  });
+
+  it('keeps what was thrown that is no error, and metrics keep the code of the failure', async () => {
+    const outcomes: string[] = [];
+    @Injectable()
+    @UseFilters({ catch: () => fail('in the filter') })
+    class Handler {
+      @OnStreamEvent('orders', DURABLE)
+      on({ data }: RecordedEvent): void {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- some do
+        throw data === 1 ? 'a text' : new StreamNotFoundError('order-7');
+      }
+    }
+    const metricsCollector = { onHandlerAttempt: ({ outcome }: { outcome: string }) => void outcomes.push(outcome) };
+    const app = await startApp({ imports: [EventStoreModule.forRoot({ metricsCollector })], providers: [Handler] });
+    await app.get(EventStore).append('orders', numbered(1, 2));
+    await app.get(StreamSubscriptions).whenSettled();
+
+    const messages = (await app.get(DeadLetters).list()).map(({ error }) => error.message);
+    expect(messages[0]).toBe("'a text' (its exception filter failed: Error: in the filter)");
+    expect(messages[1]).toMatch(
+      /^There is no stream "order-7".* \(its exception filter failed: Error: in the filter\)$/,
+    );
+    expect(outcomes.sort()).toEqual(['STREAM_NOT_FOUND', 'STREAM_NOT_FOUND', 'UNKNOWN', 'UNKNOWN']);
   });
 
   it('is asked only for the errors that it is for', async () => {

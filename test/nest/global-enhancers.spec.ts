@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
+  type ArgumentsHost,
   type CallHandler,
   type CanActivate,
   Catch,
@@ -136,6 +137,31 @@ describe.each(SCOPES)('enhancers of the whole application that are %s', (what, s
     expect([asked, log]).toEqual([9, BARE]);
   });
 });
+
+it.each(SCOPES)(
+  'a filter of the application that is made for HTTP, and fails on an event, does not hide why the handler failed: %s',
+  async (_what, scope) => {
+    @Catch()
+    @Injectable({ scope })
+    class HttpErrors implements ExceptionFilter {
+      catch(_error: unknown, host: ArgumentsHost): void {
+        host.switchToHttp().getResponse<{ status(code: number): void }>().status(500);
+      }
+    }
+    const app = await startApp({
+      imports: [EventStoreModule.forRoot({ globalEnhancers: true })],
+      providers: [
+        handlerOf(Scope.DEFAULT, { durable: 'handler', retry: { attempts: 1 } }),
+        { provide: APP_FILTER, useClass: HttpErrors, scope },
+      ],
+    });
+    await app.get(EventStore).append('orders', numbered(2, 2));
+    await app.get(StreamSubscriptions).whenSettled();
+
+    const [{ error }] = await app.get(DeadLetters).list();
+    expect(error.message).toMatch(/^broken \(its exception filter failed: TypeError: .*status is not a function\)$/);
+  },
+);
 
 it('a request-scoped guard of the application that lets nobody in lets no event in, and gets the event as REQUEST', async () => {
   const requests: unknown[] = [];
