@@ -1,9 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
+import { withGivenOptions } from '../nest/given-options.js';
 import { AuditTrailInterceptor } from './audit-trail.interceptor.js';
 import { AuditTrail } from './audit-trail.js';
-import { checkAuditOptions, type AuditTrailOptions } from './audit-options.js';
+import { AUDIT, checkAuditOptions, type AuditTrailOptions } from './audit-options.js';
 import {
   AUDIT_OPTIONS,
   AUDIT_SETTINGS,
@@ -27,7 +28,7 @@ export class AuditTrailModule extends ConfigurableModuleClass {
 
   /** As `forRoot`, with options from `useFactory`, `useClass` or `useExisting`. */
   static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return withSettings(super.registerAsync(options), true);
+    return withSettings(given(super.registerAsync(options), 'forRootAsync'), true);
   }
 
   /** Audits the handlers with `@Audited()`, and no others. @throws {ValidationError} while the application starts */
@@ -37,8 +38,12 @@ export class AuditTrailModule extends ConfigurableModuleClass {
 
   /** As `register`, with options from `useFactory`, `useClass` or `useExisting`. */
   static override registerAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return withSettings(super.registerAsync(options), false);
+    return withSettings(given(super.registerAsync(options), 'registerAsync'), false);
   }
+}
+
+function given(definition: DynamicModule, method: 'forRootAsync' | 'registerAsync'): DynamicModule {
+  return withGivenOptions(definition, AUDIT_OPTIONS, AUDIT, method);
 }
 
 function withSettings(definition: DynamicModule, auditsAll: boolean): DynamicModule {

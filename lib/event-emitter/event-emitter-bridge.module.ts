@@ -1,10 +1,13 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { withGivenOptions } from '../nest/given-options.js';
 import { BridgeEnds } from './bridge-ends.js';
 import { EmittedEventAppender } from './emitted-event-appender.js';
+import { BRIDGE } from './event-emitter-bridge-options.js';
 import { emitterEndsModule } from './emitter-ends.js';
 import {
   type ASYNC_OPTIONS_TYPE,
+  BRIDGE_OPTIONS,
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
 } from './event-emitter-bridge.module-definition.js';
@@ -35,7 +38,7 @@ export class EventEmitterBridgeModule extends ConfigurableModuleClass {
   }
 
   static override registerAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return withEmitter(super.registerAsync(options));
+    return withEmitter(withGivenOptions(super.registerAsync(options), BRIDGE_OPTIONS, BRIDGE, 'registerAsync'));
   }
 }
 

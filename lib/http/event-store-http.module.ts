@@ -12,6 +12,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { withGivenOptions } from '../nest/given-options.js';
 import { getEventStoreToken } from '../nest/event-store.tokens.js';
 import { ValidationError } from '../store/errors.js';
 import type { EventStore } from '../store/event-store.js';
@@ -74,7 +75,10 @@ export class EventStoreHttpModule extends ConfigurableModuleClass implements Nes
    * @throws {ValidationError} when nobody keeps the door
    */
   static override registerAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return withRoutes(super.registerAsync(options), options);
+    return withRoutes(
+      withGivenOptions(super.registerAsync(options), HTTP_OPTIONS, HTTP_MODULE, 'registerAsync'),
+      options,
+    );
   }
 
   constructor(

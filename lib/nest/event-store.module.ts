@@ -4,7 +4,6 @@ import { systemClock } from '../store/clock.js';
 import { ValidationError } from '../store/errors.js';
 import { defaultStoreName, type EventStoreOptions } from '../store/event-store-options.js';
 import { EventStore } from '../store/event-store.js';
-import { shown } from '../store/names.js';
 import type { StorageEngine } from '../store/storage-engine.js';
 import { EventStoreCoreModule } from './event-store-core.module.js';
 import {
@@ -23,6 +22,7 @@ import {
   getEventStoreToken,
   OWN_EVENT_STORE,
 } from './event-store.tokens.js';
+import { checkGiven } from './given-options.js';
 import { structuredLogger } from './structured-logger.js';
 
 /** The engines of the package: one of them gives the name when nobody has, and a factory says late which. */
@@ -103,12 +103,7 @@ function withStore(
 }
 
 function checked(name: string | undefined, options: EventStoreOptions): EventStoreOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new ValidationError(
-      'options',
-      `the factory of forRootAsync gave ${shown(options)}: return the options, or {} for a store with none.`,
-    );
-  }
+  checkGiven(options, EventStoreModule.name, 'forRootAsync');
   if (options.name !== undefined && options.name !== name) {
     throw new ValidationError(
       'name',

@@ -14,7 +14,7 @@ export interface EventStorePrometheusExtras {
   readonly imports?: ModuleMetadata['imports'];
 }
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } =
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<EventStorePrometheusOptions>({ moduleName: 'EventStorePrometheus' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createEventStorePrometheusOptions')

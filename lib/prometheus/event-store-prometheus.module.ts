@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
+import { withGivenOptions } from '../nest/given-options.js';
 import { EventStoreStatusReader } from '../nest/event-store.status.js';
 import { EventMetrics } from './event-metrics.js';
 import {
@@ -19,6 +20,7 @@ import {
 import {
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
+  type ASYNC_OPTIONS_TYPE,
   type OPTIONS_TYPE,
 } from './event-store-prometheus.module-definition.js';
 import { StatusMetrics } from './status-metrics.js';
@@ -59,6 +61,11 @@ export class EventStorePrometheusModule
   /** @throws {ValidationError} when an option is not acceptable */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(options);
+  }
+
+  /** @throws {ValidationError} while the application starts, when an option is not acceptable, or the factory gives none */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return withGivenOptions(super.forRootAsync(options), MODULE_OPTIONS_TOKEN, PROMETHEUS, 'forRootAsync');
   }
 
   /** @throws {ValidationError} when the application has no event store */

@@ -164,5 +164,5 @@ it.each([undefined, null, 'text'])('a factory that gives %s is refused', async (
     imports: [EventStoreModule.forRootAsync({ useFactory: () => options as never })],
   });
 
-  expect(failure.message).toMatch(/Invalid options: the factory of forRootAsync gave/);
+  expect(failure.message).toMatch(/Invalid EventStoreModule: the factory of forRootAsync gave/);
 });
