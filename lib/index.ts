@@ -95,6 +95,7 @@ export type {
   Retained,
   SnapshotRequest,
   StorageEngine,
+  StreamEnd,
   StreamPage,
   TimePlace,
   TimeRangePage,

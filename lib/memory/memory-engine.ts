@@ -34,6 +34,7 @@ import type {
   Retained,
   SnapshotRequest,
   StorageEngine,
+  StreamEnd,
   StreamPage,
   TimePlace,
   TimeRangePage,
@@ -435,6 +436,13 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
       return turn === end;
     });
     return { events, next: reachedEnd ? undefined : last };
+  }
+
+  streamEnds(streamIds: readonly string[]): StreamEnd[] {
+    return streamIds.flatMap((streamId) => {
+      const revision = this.#streamOf.get(streamId)?.revision;
+      return revision === undefined ? [] : { streamId, revision, lastId: this.#idIn(streamId, revision) };
+    });
   }
 
   verify(state: LogCheckState | undefined): Promise<LogCheckPage> {

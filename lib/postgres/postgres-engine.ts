@@ -25,6 +25,7 @@ import type {
   ReadTimeRangeRequest,
   Retained,
   StorageEngine,
+  StreamEnd,
   StreamPage,
   TimeRangePage,
   TrimRequest,
@@ -53,6 +54,7 @@ import { readAll } from './queries/read-all.js';
 import { readStream } from './queries/read-stream.js';
 import { readTimeRange } from './queries/read-time-range.js';
 import { checkRowSecurity, checkServer } from './queries/server-settings.js';
+import { streamEnds } from './queries/stream-ends.js';
 import { trim } from './queries/trim.js';
 import { usage } from './queries/usage.js';
 import { globalPositions, headOfLog, placesInStreams } from './queries/verify.js';
@@ -242,6 +244,10 @@ class PostgresEngine implements StorageEngine, EmptiableEngine {
       },
       state,
     );
+  }
+
+  streamEnds(streamIds: readonly string[]): Promise<readonly StreamEnd[]> {
+    return this.#run(streamEnds(this.#schema, streamIds));
   }
 
   /** By the clock of the server, whatever this process takes the time from. */

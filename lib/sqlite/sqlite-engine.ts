@@ -23,6 +23,7 @@ import type {
   Retained,
   SnapshotRequest,
   StorageEngine,
+  StreamEnd,
   StreamPage,
   TimeRangePage,
   TrimRequest,
@@ -41,6 +42,7 @@ import { computerTime } from './queries/computer-time.js';
 import { emptyLog } from './queries/empty-log.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
+import { streamEnd } from './queries/streams.js';
 import { globalPositions, placesInStreams } from './queries/verify.js';
 import { checkPart, type LogCheckPage, type LogCheckState } from '../store/log-check.js';
 import { loadLog } from './queries/log.js';
@@ -221,6 +223,10 @@ class SqliteEngine implements StorageEngine, EmptiableEngine {
       },
       state,
     );
+  }
+
+  streamEnds(streamIds: readonly string[]): MaybePromise<StreamEnd[]> {
+    return this.#read((client) => streamIds.flatMap((streamId) => streamEnd(client, streamId) ?? []));
   }
 
   /** By the clock of the computer, whatever this process takes the time from. */

@@ -972,6 +972,7 @@ export class EventStore {
         const request = { after, limit, maxBytes, filter, direction, wantsIds } as const;
         return this.#gate.call(() => this.#engine.readAll({ ...request, recordedSince: this.#retention() }));
       },
+      streamEnds: (streamIds) => this.#gate.call(() => this.#engine.streamEnds?.(streamIds)),
       noteFork: (subscription, error, then) => this.noteFork(subscription, error, then),
       countRead: (events) => void (this.#reader.eventsRead += events),
     };

@@ -170,6 +170,14 @@ export interface StorageEngine {
    */
   verify?(state: LogCheckState | undefined): MaybePromise<LogCheckPage>;
 
+  /**
+   * Where streams end, for all of them at a time: subscriptions that rest are compared with it, when the log has another end
+   * than a moment ago. An engine without it is asked for each stream.
+   *
+   * @returns in any order; nothing for streams that never were
+   */
+  streamEnds?(streamIds: readonly string[]): MaybePromise<readonly StreamEnd[]>;
+
   /** Makes what was kept survive a crash of the process. For engines with which it does not do so anyway, and that can. */
   flush?(): MaybePromise<void>;
 }
@@ -286,6 +294,15 @@ export interface PageIds {
   readonly afterId?: string;
   /** The id of the event at the position that the page comes to; undefined when there is none, or it was removed. */
   readonly reachedId?: string;
+}
+
+/** Where a stream ends. */
+export interface StreamEnd {
+  readonly streamId: string;
+  /** The position of its last event ever. */
+  readonly revision: number;
+  /** The id of that event; undefined when it was removed. */
+  readonly lastId: string | undefined;
 }
 
 export interface LogPage extends PageIds {

@@ -9,7 +9,7 @@ import type { MaybePromise } from './maybe-promise.js';
 import type { MetricsCollector } from './metrics-collector.js';
 import type { LogForkedError } from './errors.js';
 import type { Place } from './place.js';
-import type { LogPage, StreamPage } from './storage-engine.js';
+import type { LogPage, StreamEnd, StreamPage } from './storage-engine.js';
 
 /** Which events to subscribe to: one stream, the streams that fit a pattern, or all; each may be narrowed to some types. */
 export type SubscriptionTarget =
@@ -144,6 +144,8 @@ export interface SubscriptionSource {
     wantsIds?: boolean,
   ): MaybePromise<StreamPage>;
   readAll(after: number, limit: number, filter?: CompiledFilter, wantsIds?: boolean): MaybePromise<LogPage>;
+  /** Where streams end; undefined when the engine cannot tell of several at a time. */
+  streamEnds(streamIds: readonly string[]): MaybePromise<readonly StreamEnd[] | undefined>;
   /** Says that the log went back. @param name of who has found it out @param then what that one does about it */
   noteFork(name: string, error: LogForkedError, then: string): void;
   /** Called for the events that a subscription hands out. */

@@ -18,10 +18,19 @@ import type {
   SubscriptionState,
 } from '../store/subscription.js';
 
+import type { LogWatch } from './log-watch.js';
 import { LogReader } from './log-reader.js';
 import { OutagePatience } from './outage-patience.js';
 import { PlaceMemory } from './place-memory.js';
 import type { Page, SharedReads } from './shared-reads.js';
+
+/** What all subscriptions of a store have in common. */
+export interface SharedBySubscriptions {
+  readonly source: SubscriptionSource;
+  readonly reads: SharedReads;
+  /** Undefined when no hint can be lost. */
+  readonly watch: LogWatch | undefined;
+}
 
 /** Why a subscription ended. */
 export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
@@ -42,6 +51,8 @@ export type EndReason = 'closed' | 'aborted' | 'store closed' | 'failed';
  * A wake-up that comes while a page is being read sets `#hasNews`, so the loop reads once more before it sleeps.
  */
 export class LogSubscription implements Subscription {
+  private readonly source: SubscriptionSource;
+  readonly #watch: LogWatch | undefined;
   readonly #reader: LogReader;
   readonly #patience: OutagePatience;
   readonly #feed: EventFeed;
@@ -72,19 +83,20 @@ export class LogSubscription implements Subscription {
   #isAtEnd = false;
   /** Goes on when there may be news; undefined while nobody rests. */
   #goOn: (() => void) | undefined;
-  #cancelPoll: (() => void) | undefined;
+  #leaveWatch: (() => void) | undefined;
   /** Who waits until the reader has come past a position. */
   #waitingToCatchUp: { to: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   /** @param onEnd called once, when the subscription stops */
   constructor(
-    private readonly source: SubscriptionSource,
-    reads: SharedReads,
+    { source, reads, watch }: SharedBySubscriptions,
     private readonly target: CheckedTarget,
     after: Place | typeof START | typeof END,
     private readonly options: SubscribeOptions,
     private readonly onEnd: (ended: LogSubscription) => void,
   ) {
+    this.source = source;
+    this.#watch = watch;
     this.#reader = new LogReader(reads, target);
     this.#patience = new OutagePatience(source, this.#reader.describe());
     this.#batchSize = options.batchSize ?? 512;
@@ -196,7 +208,7 @@ export class LogSubscription implements Subscription {
     const goOn = this.#goOn;
     if (!goOn) return;
     this.#goOn = undefined;
-    this.#cancelPoll?.();
+    this.#leaveWatch?.();
     this.#turn.begin();
     goOn();
   }
@@ -335,11 +347,9 @@ export class LogSubscription implements Subscription {
     this.#passTo(this.#readTo!);
     this.#onCaughtUp?.(this.position);
     this.#tellWhoCaughtUp();
-    const { clock, pollIntervalMs } = this.source;
-    if (pollIntervalMs !== undefined) {
-      this.#cancelPoll?.();
-      this.#cancelPoll = clock.setTimer(() => this.#wake(), pollIntervalMs, { background: true });
-    }
+    this.#leaveWatch?.();
+    const { streamId } = this.target;
+    this.#leaveWatch = this.#watch?.rest({ streamId, place: this.#readTo!, wake: () => this.#wake() });
     // Where a subscription has several readers, they rest and go on together.
     const others = this.#goOn;
     this.#goOn = others

@@ -8,15 +8,19 @@ import type {
 import type { END, START } from '../store/cursor.js';
 import type { Place } from '../store/place.js';
 import { SharedReads } from './shared-reads.js';
+import { LogWatch } from './log-watch.js';
 import { LogSubscription } from './log-subscription.js';
 
 /** The subscriptions of one store, from their start to their end. */
 export class LogSubscriptionRegistry implements SubscriptionRegistry {
   readonly #active = new Set<LogSubscription>();
   readonly #reads: SharedReads;
+  readonly #watch: LogWatch | undefined;
 
   constructor(private readonly source: SubscriptionSource) {
     this.#reads = new SharedReads(source);
+    const { pollIntervalMs } = source;
+    if (pollIntervalMs !== undefined) this.#watch = new LogWatch(source, pollIntervalMs);
   }
 
   get active(): number {
@@ -24,9 +28,8 @@ export class LogSubscriptionRegistry implements SubscriptionRegistry {
   }
 
   open(target: CheckedTarget, after: Place | typeof START | typeof END, options: SubscribeOptions): Subscription {
-    const subscription = new LogSubscription(this.source, this.#reads, target, after, options, (ended) =>
-      this.#active.delete(ended),
-    );
+    const shared = { source: this.source, reads: this.#reads, watch: this.#watch };
+    const subscription = new LogSubscription(shared, target, after, options, (ended) => this.#active.delete(ended));
     if (subscription.state !== 'stopped') this.#active.add(subscription);
     return subscription;
   }

@@ -27,6 +27,7 @@ const VERBS: Readonly<Record<EngineVerb, true>> = {
   usage: true,
   snapshot: true,
   verify: true,
+  streamEnds: true,
   flush: true,
 };
 

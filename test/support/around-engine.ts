@@ -35,6 +35,7 @@ const VERBS: Readonly<Record<Exclude<EngineVerb, LeaseVerb>, true>> = {
   removeCheckpoint: true,
   usage: true,
   verify: true,
+  streamEnds: true,
 };
 
 /** Stands between the store and its engine: `ask` passes the call on. */
@@ -42,7 +43,7 @@ export type Around = (verb: EngineVerb, ask: () => MaybePromise<unknown>, reques
 
 /** An engine like `inner`, every call of which goes through `around`. */
 export function aroundEngine(around: Around, inner: StorageEngine = memoryEngine()): StorageEngine {
-  const known = [...(Object.keys(VERBS) as EngineVerb[]), ...LEASE_VERBS].filter((verb) => verb in inner);
+  const known = [...(Object.keys(VERBS) as EngineVerb[]), ...LEASE_VERBS].filter((verb) => inner[verb] !== undefined);
   const verbs = known.map((verb) => {
     const ask = inner[verb]!.bind(inner) as (...request: unknown[]) => MaybePromise<unknown>;
     return [verb, (...request: unknown[]) => around(verb, () => ask(...request), request[0])] as const;

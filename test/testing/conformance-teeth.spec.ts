@@ -26,6 +26,39 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 const DEFECTS: readonly (readonly [defect: string, area: string, create: () => StorageEngine])[] = [
   [
+    'tells of an end of a stream that never was',
+    'ends of streams',
+    broken(() => ({
+      streamEnds: (streamIds) => streamIds.map((streamId) => ({ streamId, revision: 0, lastId: undefined })),
+    })),
+  ],
+  [
+    'forgets where a stream ended when its events are removed',
+    'ends of streams',
+    broken((inner) => ({
+      async streamEnds(streamIds) {
+        const ends = await inner.streamEnds!(streamIds);
+        return ends.filter(({ lastId }) => lastId !== undefined);
+      },
+    })),
+  ],
+  [
+    'tells the id of the first event for that of the last one',
+    'ends of streams',
+    broken((inner) => ({
+      async streamEnds(streamIds) {
+        const ends = await inner.streamEnds!(streamIds);
+        const atFirst = { ...everything, after: 1, types: undefined, wantsIds: true };
+        return Promise.all(
+          ends.map(async (end) => ({
+            ...end,
+            lastId: (await inner.readStream({ ...atFirst, streamId: end.streamId })).afterId,
+          })),
+        );
+      },
+    })),
+  ],
+  [
     'loses the last event of a long batch',
     'batches',
     broken((inner) => ({

@@ -1,4 +1,6 @@
+import type { StreamEnd } from '../../store/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
+import { idInStream } from './places.js';
 
 /** A stream, as far as it does not follow from its events. */
 export interface StreamRow {
@@ -32,4 +34,12 @@ export function updateStreamEnd(client: SqliteClient, stream: number, revision: 
     globalPosition,
     stream,
   );
+}
+
+/** Where a stream ends; undefined when it never was. */
+export function streamEnd(client: SqliteClient, streamId: string): StreamEnd | undefined {
+  const stream = findStream(client, streamId);
+  if (!stream) return undefined;
+  const { number, revision } = stream;
+  return { streamId, revision, lastId: idInStream(client, number, revision) };
 }

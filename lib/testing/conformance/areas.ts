@@ -15,6 +15,7 @@ import { readingStreams, typeFilters } from './areas/reading-streams.js';
 import { restarts } from './areas/restarts.js';
 import { retention, trimming } from './areas/retention.js';
 import { sharedLogs } from './areas/shared-logs.js';
+import { streamEnds } from './areas/stream-ends.js';
 import { snapshots } from './areas/snapshots.js';
 import { timeRanges } from './areas/time-ranges.js';
 import { transactions } from './areas/transactions.js';
@@ -42,6 +43,7 @@ export const AREAS: readonly ConformanceArea[] = [
   names,
   payloads,
   places,
+  streamEnds,
   checkpoints,
   conditions,
   leases,
