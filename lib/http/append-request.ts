@@ -38,17 +38,23 @@ export async function eventsOf(
     }
     default: {
       const known = [JSON_MEDIA, CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA].join(', ');
-      throw new UnsupportedMediaTypeException(`The content type is ${shown(media)}: send one of ${known}.`);
+      throw new UnsupportedMediaTypeException(`The content type is ${named(media)}: send one of ${known}.`);
     }
   }
 }
 
 /** @throws {UnsupportedMediaTypeException} when a request has a body, or says that it has, and it is not JSON */
-export function checkNoOtherBody({ headers }: HttpRequest): void {
+export function checkNoOtherBody(request: HttpRequest): void {
+  const { headers } = request;
   const media = mediaTypeOf(headers['content-type']);
   if (media === undefined ? Number(headers['content-length'] ?? 0) > 0 : media !== JSON_MEDIA) {
-    throw new UnsupportedMediaTypeException(`The content type is ${shown(media)}: send no body, or ${JSON_MEDIA}.`);
+    throw new UnsupportedMediaTypeException(`The content type is ${named(media)}: send no body, or ${JSON_MEDIA}.`);
   }
+  refuseOtherCharset(request);
+}
+
+function named(media: string | undefined): string {
+  return media === undefined ? 'missing' : shown(media);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
 import { ValidationError } from '../store/errors.js';
 import { isUnder, urlOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
-import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA } from './media-types.js';
+import { CLOUD_EVENT_BATCH_MEDIA, CLOUD_EVENT_MEDIA, charsetOf, isUtf8Charset, unknownCharset } from './media-types.js';
 import { answerWithProblem } from './problem-details.filter.js';
 import type { RawBodies } from './raw-bodies.js';
 import { refusedNameIn } from './refused-name.js';
@@ -39,7 +39,7 @@ export function prepareFastify(adapter: AbstractHttpAdapter, path: string, rawBo
   app.addHook('onRoute', (route) => {
     if (!isUnder(path, route.url)) return;
     route.errorHandler ??= async (error, request, reply) =>
-      answerTo(reply, (await refusalOfName(error, request, rawBodies)) ?? error);
+      answerTo(request, reply, (await refusalOfName(error, request, rawBodies)) ?? error);
   });
   for (const type of [CLOUD_EVENT_MEDIA, CLOUD_EVENT_BATCH_MEDIA]) {
     // Left unread, for the controller, which knows how much it may be.
@@ -51,7 +51,7 @@ export function prepareFastify(adapter: AbstractHttpAdapter, path: string, rawBo
 export function prepareExpress(adapter: AbstractHttpAdapter, path: string): void {
   if (adapter.getType() !== 'express') return;
   adapter.getInstance<ExpressApp>().use((error, request, response, next) => {
-    if (isUnder(path, urlOf(request))) answerTo(response, error);
+    if (isUnder(path, urlOf(request))) answerTo(request, response, error);
     else next(error);
   });
 }
@@ -81,13 +81,16 @@ function valueOf(json: Buffer): unknown {
   }
 }
 
-function answerTo(response: HttpResponse, error: unknown): void {
-  answerWithProblem(response, toKnownError(error));
+function answerTo(request: HttpRequest, response: HttpResponse, error: unknown): void {
+  answerWithProblem(response, toKnownError(request, error));
 }
 
 /** What a parser of bodies or paths has refused, as an error that has problem details. */
-function toKnownError(error: unknown): unknown {
+function toKnownError({ headers }: HttpRequest, error: unknown): unknown {
   if (!isOfParser(error)) return error;
+  // That of Express reads UTF-16 as well, and may find that the body is none.
+  const charset = charsetOf(headers['content-type']);
+  if (!isUtf8Charset(charset)) return unknownCharset(charset);
   const { statusCode, status = statusCode } = error as { statusCode?: number; status?: number };
   switch (status) {
     case 413:
@@ -112,6 +115,7 @@ function isOfParser(error: unknown): boolean {
     error instanceof URIError ||
     error instanceof SyntaxError ||
     (typeof type === 'string' && /^(?:entity|encoding|charset|request|parameters|stream)\./.test(type)) ||
-    (typeof code === 'string' && code.startsWith('FST_ERR_CTP_'))
+    // Of the parser of Fastify, and of what inflates bodies for that of Express.
+    (typeof code === 'string' && /^(?:FST_ERR_CTP_|Z_)/.test(code))
   );
 }

@@ -27,7 +27,7 @@ interface FastifyReply {
   code(status: number): FastifyReply;
   headers(headers: Headers): FastifyReply;
   getHeaders(): Record<string, number | string | string[] | undefined>;
-  send(body: string | Buffer): FastifyReply;
+  send(body?: string | Buffer): FastifyReply;
   /** Leaves the response to the caller. */
   hijack(): FastifyReply;
 }
@@ -71,7 +71,7 @@ export function answerJson(response: HttpResponse, json: string | Buffer, header
 
 /** Answers with a status alone. */
 export function answerEmpty(response: HttpResponse, status: number, headers: Headers = {}): void {
-  if ('raw' in response) response.code(status).headers(headers).send('');
+  if ('raw' in response) response.code(status).headers(headers).send();
   else response.writeHead(status, headers).end();
 }
 

@@ -57,7 +57,8 @@ export class RawBodies {
     if (!kept) return this.#ofApplication(request);
     const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
     if (kept.isTooLarge || encoding === 'identity') return kept;
-    return inflated(kept.bytes, encoding, this.maxBytes);
+    // JSON that is not compressed: the client says what is not so, or somebody before us has inflated it.
+    return (await inflated(kept.bytes, encoding, this.maxBytes)) ?? (isJson(kept.bytes) ? kept : undefined);
   }
 
   /** To be called before the routes are made, as Fastify tells of each once. */
@@ -148,7 +149,15 @@ async function inflated(bytes: Buffer, encoding: string, maxOutputLength: number
     return { bytes: await inflate(bytes, { maxOutputLength }), isTooLarge: false };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return { bytes, isTooLarge: true };
-    // The parser reads what is cut off or damaged in its own way.
     return undefined;
+  }
+}
+
+function isJson(bytes: Buffer): boolean {
+  try {
+    JSON.parse(bytes.toString());
+    return true;
+  } catch {
+    return false;
   }
 }

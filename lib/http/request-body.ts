@@ -22,8 +22,7 @@ export async function jsonBody(request: HttpRequest, rawBodies: RawBodies, maxBy
   }
   const raw = await rawBodies.of(request);
   if (raw?.isTooLarge) refuseLength(maxBytes);
-  // The parser of Express makes an object of nothing.
-  if (raw && raw.bytes.length > 0) return parsedBytes(raw.bytes);
+  if (raw) return parsedBytes(raw.bytes);
   if (Buffer.isBuffer(body)) return parsedBytes(body);
   const isText = typeof body === 'string' && mediaTypeOf(request.headers['content-type']) !== JSON_MEDIA;
   return isText ? parsed(body) : body;
