@@ -1,4 +1,7 @@
+import type { StorageEngine } from 'nestjs-stream-store';
+import { postgresEngine } from 'nestjs-stream-store/postgres';
 import type { PostgresServer } from './postgres-server.js';
+import { SCALE } from './scale.js';
 
 /** What an administrator may have set, and what makes the planner of the server choose other plans. */
 export const PLANNER_SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -25,6 +28,43 @@ export function withSettings(url: string, settings: Readonly<Record<string, stri
 export type Statistics = 'no' | 'stale' | 'fresh';
 
 export const STATISTICS: readonly Statistics[] = ['no', 'stale', 'fresh'];
+
+/** What makes the server choose its plans: its settings, and what it knows of the tables. */
+export interface Planner {
+  readonly settings: string;
+  readonly statistics: Statistics;
+}
+
+/** Under which long tests are run again; at home only the first one, under which appends had changed places. */
+export const PLANNERS: readonly Planner[] = (
+  [
+    { settings: 'no nested loops', statistics: 'stale' },
+    { settings: 'no hash joins', statistics: 'no' },
+    { settings: 'no merge joins', statistics: 'no' },
+    { settings: 'a fast disk and little memory', statistics: 'no' },
+    { settings: 'the settings it comes with', statistics: 'fresh' },
+  ] as const
+).slice(0, SCALE < 1 ? 1 : undefined);
+
+/** An engine on a schema of which the server makes its plans like this. Stale statistics are those of an empty log. */
+export function engineUnder({ settings, statistics }: Planner, server: PostgresServer, schema: string): StorageEngine {
+  const engine = postgresEngine({ connectionString: withSettings(server.url, PLANNER_SETTINGS[settings]), schema });
+  const analyze = () => server.run(`ANALYZE "${schema}".events, "${schema}".streams, "${schema}".log`);
+  const [open, append] = [engine.open.bind(engine), engine.append.bind(engine)];
+  let appends = 0;
+  return Object.assign(engine, {
+    async open(...context: Parameters<StorageEngine['open']>) {
+      await open(...context);
+      if (statistics !== 'no') await analyze();
+    },
+    async append(...request: Parameters<StorageEngine['append']>) {
+      const answer = await append(...request);
+      // The first ones change the plans most.
+      if (statistics === 'fresh' && (appends++ < 10 || appends % 100 === 0)) await analyze();
+      return answer;
+    },
+  });
+}
 
 export interface FilledStream {
   readonly streamId: string;

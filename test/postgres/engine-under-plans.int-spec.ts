@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import type { StorageEngine } from 'nestjs-stream-store';
+import { describeStorageEngine } from 'nestjs-stream-store/testing';
+import { engineUnder, PLANNERS } from '../support/postgres-plans.js';
+import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+
+let server: PostgresServer;
+beforeAll(async () => void (server = await startPostgres({ fsync: 'off' })), 60_000);
+afterAll(() => server.stop());
+
+// What every engine owes is owed whatever plans the server makes.
+describe.each(PLANNERS)('under $settings, with $statistics statistics', (planner) => {
+  const schemas = new WeakMap<StorageEngine, string>();
+
+  function engineOn(schema: string): StorageEngine {
+    const engine = engineUnder(planner, server, schema);
+    schemas.set(engine, schema);
+    return engine;
+  }
+
+  describeStorageEngine('postgres', {
+    supports: { leases: true, transactions: true },
+    create: () => engineOn(server.newSchema()),
+    createAnother: (engine) => engineOn(schemas.get(engine)!),
+    destroy: async (engine) => void (await server.run(`DROP SCHEMA "${schemas.get(engine)!}" CASCADE`)),
+  });
+});
