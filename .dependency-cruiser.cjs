@@ -1,5 +1,5 @@
-// Who may import whom. A folder of lib/ is one of these four, or an integration: one subpath, at most one optional peer.
-const CORE = 'store|subscription|memory|nest';
+// Who may import whom. A folder of lib/ is one of these five, or an integration: one subpath, at most one optional peer.
+const CORE = 'store|subscription|consumer|memory|nest';
 const INTEGRATION = `^lib/(?!(?:${CORE})/)([^/]+)/`;
 
 /** Which packages an application installs for the sake of one integration only. */
@@ -34,7 +34,7 @@ module.exports = {
       to: { dependencyTypesNot: ['core', 'local'], pathNot: packages('rxjs|ms|@types/ms') },
     },
 
-    // Subscriptions and the memory engine work without Nest, and engines can be swapped because neither knows the other.
+    // Subscriptions, handlers and the memory engine work without Nest, and engines can be swapped because neither knows the other.
     {
       name: 'subscription-knows-the-store-only',
       severity: 'error',
@@ -46,6 +46,18 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/subscription/' },
       to: { dependencyTypesNot: ['core', 'local'], pathNot: packages('rxjs') },
+    },
+    {
+      name: 'consumer-knows-store-and-subscription-only',
+      severity: 'error',
+      from: { path: '^lib/consumer/' },
+      to: { path: '^lib/', pathNot: '^lib/(?:store|subscription|consumer)/' },
+    },
+    {
+      name: 'consumer-takes-no-package',
+      severity: 'error',
+      from: { path: '^lib/consumer/' },
+      to: { dependencyTypesNot: ['core', 'local'] },
     },
     {
       name: 'memory-knows-the-store-only',

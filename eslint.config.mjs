@@ -29,7 +29,7 @@ export default defineConfig(
   { files: ['lib/**/*.ts'], ignores: ['lib/store/logger.ts'], rules: { 'no-console': 'error' } },
 
   {
-    files: ['lib/store/**/*.ts', 'lib/subscription/**/*.ts', 'lib/memory/**/*.ts'],
+    files: ['lib/store/**/*.ts', 'lib/subscription/**/*.ts', 'lib/consumer/**/*.ts', 'lib/memory/**/*.ts'],
     ignores: ['lib/store/clock.ts'],
     rules: {
       'no-restricted-globals': [

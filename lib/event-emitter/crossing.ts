@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '../store/event.js';
-import type { StreamEventContext } from '../subscription/event-attempts.js';
+import type { StreamEventContext } from '../consumer/handling/handler-attempts.js';
 
 // An event crosses once, or two rules could send it to and fro for ever. Each side says of what it hands over where it
 // comes from, in a place that goes with it:

@@ -5,7 +5,7 @@ import { checkMembers } from '../store/known-members.js';
 import { checkUserStreamId, checkName, kindOf, shown } from '../store/names.js';
 import { checkGivenTarget, checkStart } from '../store/subscription-target.js';
 import type { SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
-import { checkConsumerOptions, CONSUMER_OPTION_NAMES, type ConsumerOptions } from '../subscription/consumer-options.js';
+import { checkConsumerOptions, CONSUMER_OPTION_NAMES, type ConsumerOptions } from '../consumer/consumer-options.js';
 
 /** What crosses between one event store and the event emitter of the application. */
 export interface EventEmitterBridgeOptions {

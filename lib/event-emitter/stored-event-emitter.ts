@@ -1,7 +1,7 @@
 import { OnStreamEvent } from '../nest/decorators/on-stream-event.decorator.js';
 import type { RecordedEvent } from '../store/event.js';
 import { checkedName } from '../store/names.js';
-import type { EventHandler } from '../subscription/event-attempts.js';
+import type { EventHandler } from '../consumer/handling/handler-attempts.js';
 import type { BridgeEnds } from './bridge-ends.js';
 import { comesFromEmitter, markedContext } from './crossing.js';
 import { reachesNobody } from './event-emitter.js';

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DeadLetterNotFoundError } from '../store/errors.js';
-import type { Consumer } from '../subscription/consumer.js';
-import type { DeadLetter, DeadLetterBox } from '../subscription/dead-letter-box.js';
-import { TurnsByKey } from '../subscription/turns-by-key.js';
+import type { Consumer } from '../consumer/consumer.js';
+import type { DeadLetter, DeadLetterStore } from '../consumer/dead-letters/dead-letter-store.js';
+import { KeyedMutex } from '../consumer/keyed-mutex.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
 
@@ -10,7 +10,7 @@ import { StreamSubscriptions } from './stream-subscriptions.js';
 @Injectable()
 export class DeadLetters {
   /** Of each letter: what the first call has dealt with is not there any more for the second. */
-  readonly #turns = new TurnsByKey();
+  readonly #turns = new KeyedMutex();
 
   constructor(
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
@@ -55,7 +55,7 @@ export class DeadLetters {
     });
   }
 
-  #boxes(): DeadLetterBox[] {
+  #boxes(): DeadLetterStore[] {
     return this.registry.all().map((store) => this.subscriptions.deadLettersOf(store));
   }
 

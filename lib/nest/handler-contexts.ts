@@ -8,7 +8,7 @@ import {
 } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { withFailureAfter } from '../store/error-text.js';
-import type { EventHandler } from '../subscription/event-attempts.js';
+import type { EventHandler } from '../consumer/handling/handler-attempts.js';
 
 /** What `ExecutionContext.getType()` says inside a handler. */
 export const STREAM_EVENT_CONTEXT = 'stream-event';

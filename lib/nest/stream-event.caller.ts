@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ApplicationConfig, ContextIdFactory, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { GlobalEnhancers } from './global-enhancers.js';
 import { HandlerContexts, newGlobals, type HandlerMethod } from './handler-contexts.js';
-import type { EventHandler } from '../subscription/event-attempts.js';
+import type { EventHandler } from '../consumer/handling/handler-attempts.js';
 
 /** Calls handlers the way Nest calls the methods of controllers: through guards, pipes, interceptors and filters. */
 @Injectable()

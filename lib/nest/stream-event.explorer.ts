@@ -11,8 +11,8 @@ import {
   checkConsumerOptions,
   CONSUMER_OPTION_NAMES,
   type CheckedConsumerOptions,
-} from '../subscription/consumer-options.js';
-import type { EventHandler } from '../subscription/event-attempts.js';
+} from '../consumer/consumer-options.js';
+import type { EventHandler } from '../consumer/handling/handler-attempts.js';
 import { marksOf, type OnStreamEventMark } from './decorators/on-stream-event.decorator.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import type { HandlerHost } from './handler-contexts.js';

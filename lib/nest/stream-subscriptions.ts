@@ -2,9 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { inOwnContext } from '../store/async-context.js';
 import type { StoreRunner } from '../store/emptying.js';
 import { ValidationError } from '../store/errors.js';
-import { DeadLetterBox } from '../subscription/dead-letter-box.js';
-import type { Consumer, ConsumerStatus } from '../subscription/consumer.js';
-import { consumerOf, forgetConsumer } from '../subscription/consumer-of.js';
+import { DeadLetterStore } from '../consumer/dead-letters/dead-letter-store.js';
+import type { Consumer, ConsumerStatus } from '../consumer/consumer.js';
+import { createConsumer, forgetConsumer } from '../consumer/create-consumer.js';
 import type { EventStore } from '../store/event-store.js';
 import { liveStart } from './live-start.js';
 import { EventStoreRegistry } from './event-store.registry.js';
@@ -29,7 +29,7 @@ interface RunningHandler {
 @Injectable()
 export class StreamSubscriptions {
   readonly #handlers = new Map<string, RunningHandler>();
-  readonly #deadLetters = new Map<EventStore, DeadLetterBox>();
+  readonly #deadLetters = new Map<EventStore, DeadLetterStore>();
   readonly #runners = new Map<EventStore, StoreRunner>();
   #isStarted = false;
   #makeReady!: () => void;
@@ -118,9 +118,9 @@ export class StreamSubscriptions {
   }
 
   /** @internal The dead letters of one store. */
-  deadLettersOf(store: EventStore): DeadLetterBox {
+  deadLettersOf(store: EventStore): DeadLetterStore {
     let box = this.#deadLetters.get(store);
-    if (!box) this.#deadLetters.set(store, (box = new DeadLetterBox(store)));
+    if (!box) this.#deadLetters.set(store, (box = new DeadLetterStore(store)));
     return box;
   }
 
@@ -139,7 +139,7 @@ export class StreamSubscriptions {
       const { name, store, target, options } = handler;
       const deadLetters = this.deadLettersOf(store);
       const start = from ?? (await liveStart(store, target));
-      const consumer = consumerOf({ ...handler, from: start, deadLetters });
+      const consumer = createConsumer({ ...handler, from: start, deadLetters });
       this.#handlers.set(name, { store, isDurable: options.durable !== undefined, consumer });
     }
     await inOwnContext(() => Promise.all(handlers.map((handler) => this.#openOne(handler))));

@@ -1,6 +1,6 @@
 import { EventStoreError, StorageFailedError, StorageUnavailableError } from '../store/errors.js';
 import type { StorageOutage } from '../store/subscription.js';
-import { Interrupted } from './event-attempts.js';
+import { Interrupted } from './interrupted.js';
 
 /** How long who works waits for a storage that is away: soon after it is there again, it is at work. */
 export const ASK_AGAIN_AFTER_MS = 1_000;

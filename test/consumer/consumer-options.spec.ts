@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ConsumerOptions, ValidationError } from 'nestjs-stream-store';
-import { checkConsumerOptions, CONSUMER_OPTION_NAMES } from '../../lib/subscription/consumer-options.js';
+import { checkConsumerOptions, CONSUMER_OPTION_NAMES } from '../../lib/consumer/consumer-options.js';
 
 const refusalOf = (options: unknown): ValidationError => {
   try {

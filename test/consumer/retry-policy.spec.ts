@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Clock, systemClock, ValidationError } from 'nestjs-stream-store';
-import { checkRetryOptions, DEFAULT_RETRY_OPTIONS, retryDelayMs } from '../../lib/subscription/retry-policy.js';
+import { checkRetryOptions, DEFAULT_RETRY_OPTIONS, retryDelayMs } from '../../lib/consumer/retry-policy.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { Random } from '../support/random.js';
 

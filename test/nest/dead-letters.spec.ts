@@ -14,7 +14,7 @@ import {
   type StorageEngine,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
+import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
 import { aroundEngine } from '../support/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
 import { ManualClock, settled } from '../support/manual-clock.js';
@@ -300,7 +300,7 @@ describe('a dead letter that is asked for twice at a time', () => {
 it('a dead letter of a handler that reads another store now is refused, and stays', async () => {
   const engine = memoryEngine();
   const first = await openEventStore({ engine, name: 'audit', snapshotInterval: 0 });
-  await new DeadLetterBox(first).add({
+  await new DeadLetterStore(first).add({
     subscription: 'billing',
     event: await appended(first),
     error: new Error('no'),

@@ -10,10 +10,10 @@ import {
   type StreamEventContext,
 } from 'nestjs-stream-store';
 import { postgresEngine, type PostgresTransaction } from 'nestjs-stream-store/postgres';
-import type { Consumer } from '../../lib/subscription/consumer.js';
-import { consumerOf } from '../../lib/subscription/consumer-of.js';
-import { checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
-import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
+import type { Consumer } from '../../lib/consumer/consumer.js';
+import { createConsumer } from '../../lib/consumer/create-consumer.js';
+import { checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
+import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
 import { compiledApp } from '../support/child-app.js';
 import { rejectionOf } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
@@ -42,7 +42,7 @@ type Handle = (
 interface Bench {
   readonly store: EventStore;
   readonly consumer: Consumer;
-  readonly deadLetters: DeadLetterBox;
+  readonly deadLetters: DeadLetterStore;
   readonly close: () => Promise<void>;
   readonly append: (...names: string[]) => Promise<void>;
   readonly rows: () => Promise<unknown[]>;
@@ -55,8 +55,8 @@ async function openBench(handle: Handle, options: ConsumerOptions = {}, key = 'P
   const store = await openEventStore({ logger, engine: postgresEngine({ connectionString: server().url, schema }) });
   const table = `"${schema}".bills`;
   await server().run(`CREATE TABLE ${table} (name text ${key})`);
-  const deadLetters = new DeadLetterBox(store);
-  const consumer = consumerOf({
+  const deadLetters = new DeadLetterStore(store);
+  const consumer = createConsumer({
     name: 'billing',
     store,
     target: { all: true },

@@ -8,10 +8,10 @@ import {
   START,
   type StorageEngine,
 } from 'nestjs-stream-store';
-import type { Consumer, ConsumerStatus } from '../../lib/subscription/consumer.js';
-import { consumerOf } from '../../lib/subscription/consumer-of.js';
-import { checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
-import { type DeadLetter, DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
+import type { Consumer, ConsumerStatus } from '../../lib/consumer/consumer.js';
+import { createConsumer } from '../../lib/consumer/create-consumer.js';
+import { checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
+import { type DeadLetter, DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
 import { type HandlerParts, streamOf } from './machine.js';
 import { ManualClock } from './manual-clock.js';
 import { RecordingLogger } from './recorders.js';
@@ -62,7 +62,7 @@ export class Instance {
   isAlive = true;
   isStalled = false;
   store!: EventStore;
-  deadLetters!: DeadLetterBox;
+  deadLetters!: DeadLetterStore;
   /** Stands between the store and its engine. */
   around: (verb: string, ask: () => unknown) => unknown = (_verb, ask) => ask();
 
@@ -90,7 +90,7 @@ export class Instance {
       ...options,
     });
     this.store.instance = this.name;
-    this.deadLetters = new DeadLetterBox(this.store);
+    this.deadLetters = new DeadLetterStore(this.store);
   }
 
   /** Makes a consumer and lets it begin. */
@@ -103,7 +103,7 @@ export class Instance {
 
   consumer({ target = { all: true }, from = START, handle, ...options }: HandlerParts): Consumer {
     const { store, deadLetters } = this;
-    const consumer = consumerOf({
+    const consumer = createConsumer({
       name: options.durable ?? 'Live.handler',
       store,
       target,

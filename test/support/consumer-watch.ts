@@ -1,5 +1,5 @@
 import type { Checkpoint, StreamEventContext, SubscriptionTarget } from 'nestjs-stream-store';
-import type { CheckedConsumerOptions } from '../../lib/subscription/consumer-options.js';
+import type { CheckedConsumerOptions } from '../../lib/consumer/consumer-options.js';
 import type { Life } from './seeded-steps.js';
 
 /** An event for the handler, and what is known of it. */

@@ -8,9 +8,9 @@ import {
   type StorageEngine,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
-import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
-import { EventConsumer } from '../../lib/subscription/event-consumer.js';
+import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
+import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
+import { EventConsumer } from '../../lib/consumer/run/event-consumer.js';
 import { aroundEngine, type EngineVerb } from './around-engine.js';
 import { turnOfEventLoop } from './collect.js';
 import { ConsumerWatch, type WatchedRun } from './consumer-watch.js';
@@ -24,7 +24,7 @@ const STEPS_TO_SETTLE = 4_000;
 
 interface Process extends Life {
   readonly store: EventStore;
-  readonly deadLetters: DeadLetterBox;
+  readonly deadLetters: DeadLetterStore;
   readonly consumer: EventConsumer;
   readonly run: WatchedRun;
   isReady: boolean;
@@ -177,7 +177,7 @@ export class ConsumerWorld {
       shutdownTimeoutMs: this.#shutdownTimeoutMs,
       snapshotInterval: 0,
     });
-    const deadLetters = new DeadLetterBox(store);
+    const deadLetters = new DeadLetterStore(store);
     const consumer = new EventConsumer({
       name: 'd',
       store,

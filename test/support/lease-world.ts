@@ -9,11 +9,11 @@ import {
   type StreamEventContext,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import type { Consumer } from '../../lib/subscription/consumer.js';
-import { consumerOf } from '../../lib/subscription/consumer-of.js';
-import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
-import { DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
-import { partitionOf } from '../../lib/subscription/partition.js';
+import type { Consumer } from '../../lib/consumer/consumer.js';
+import { createConsumer } from '../../lib/consumer/create-consumer.js';
+import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
+import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
+import { partitionOf } from '../../lib/consumer/partitions/partition.js';
 import type { EngineVerb } from './around-engine.js';
 import { turnOfEventLoop } from './collect.js';
 import { ConsumerWatch, place, type WatchedEvent, type WatchedRun } from './consumer-watch.js';
@@ -30,7 +30,7 @@ const NAMES = ['p1', 'p2', 'p3'];
 interface Process extends Life {
   readonly name: string;
   readonly store: EventStore;
-  readonly deadLetters: DeadLetterBox;
+  readonly deadLetters: DeadLetterStore;
   readonly consumer: Consumer;
   /** How often the process got or lost a lease. */
   leaseChanges: number;
@@ -215,8 +215,8 @@ export class LeaseWorld {
       snapshotInterval: 0,
     });
     store.instance = name;
-    const deadLetters = new DeadLetterBox(store);
-    const consumer = consumerOf({
+    const deadLetters = new DeadLetterStore(store);
+    const consumer = createConsumer({
       name: 'd',
       store,
       target: this.#target,

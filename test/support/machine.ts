@@ -12,10 +12,10 @@ import {
   type SubscriptionStart,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { checkConsumerOptions } from '../../lib/subscription/consumer-options.js';
-import { type DeadLetter, DeadLetterBox } from '../../lib/subscription/dead-letter-box.js';
-import type { EventHandler } from '../../lib/subscription/event-attempts.js';
-import { EventConsumer } from '../../lib/subscription/event-consumer.js';
+import { checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
+import { type DeadLetter, DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
+import type { EventHandler } from '../../lib/consumer/handling/handler-attempts.js';
+import { EventConsumer } from '../../lib/consumer/run/event-consumer.js';
 import { type Around, aroundEngine } from './around-engine.js';
 import { ManualClock } from './manual-clock.js';
 import { RecordingLogger } from './recorders.js';
@@ -48,7 +48,7 @@ export class Machine {
   around: Around = (_verb, ask) => ask();
 
   store!: EventStore;
-  deadLetters!: DeadLetterBox;
+  deadLetters!: DeadLetterStore;
 
   readonly #disk = memoryEngine();
   #consumers: EventConsumer[] = [];
@@ -77,7 +77,7 @@ export class Machine {
       snapshotInterval: 0,
       ...options,
     });
-    this.deadLetters = new DeadLetterBox(this.store);
+    this.deadLetters = new DeadLetterStore(this.store);
   }
 
   /** Makes a consumer and lets it begin. */

@@ -1,6 +1,6 @@
 import { ValidationError } from '../../store/errors.js';
 import type { SubscriptionStart, SubscriptionTarget } from '../../store/subscription.js';
-import type { ConsumerOptions } from '../../subscription/consumer-options.js';
+import type { ConsumerOptions } from '../../consumer/consumer-options.js';
 
 export interface OnStreamEventOptions extends ConsumerOptions {
   /** The name of the store. Default the store that the class `EventStore` means. */
