@@ -100,7 +100,12 @@ export function signalOfClient(response: HttpResponse): AbortSignal {
 /** Cuts the connection when the client takes nothing of an answer for so long: until then all of it is held. */
 export function cutOffWhenStalled(response: HttpResponse, afterMs: number): void {
   const raw = 'raw' in response ? response.raw : response;
+  const { socket } = raw;
+  const before = socket?.timeout ?? 0;
   raw.setTimeout(afterMs, () => void raw.destroy());
+  if (raw.req.httpVersionMajor >= 2) return;
+  // What the connection serves after this may take as long as ever. First, as Node sets the time between requests then.
+  raw.prependOnceListener('finish', () => socket?.setTimeout(before));
 }
 
 /** Whether anything was sent, so that no other answer can follow. */

@@ -1,3 +1,5 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
@@ -196,3 +198,47 @@ describe('on Express, a body that a parser of the application has read', () => {
     }
   });
 });
+
+describe('on Express, an application that gets its requests from another server', () => {
+  const BIG = '{"type":"t","data":9007199254740993}';
+
+  /** Has a body appended; the other server may do something with the request before. */
+  async function appended(nest: HttpAppOptions['nest'], before: (request: object) => void): Promise<Answer> {
+    const app = await startHttpApp('Express', { nest });
+    const handle = app.app.getHttpAdapter().getInstance() as RequestListener;
+    const other = createServer((request, response) => {
+      before(request);
+      handle(request, response);
+    });
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = other.address() as AddressInfo;
+      const answer = await fetch(`http://127.0.0.1:${port}/event-store/streams/s/events`, {
+        ...{ method: 'POST', headers: { 'content-type': OWN }, body: BIG },
+      });
+      return { status: answer.status, field: ((await answer.json()) as { field?: string }).field };
+    } finally {
+      other.close();
+    }
+  }
+
+  it('looks at the bodies that Nest keeps for it', async () => {
+    expect(await appended({ rawBody: true }, () => undefined)).toEqual({ status: 400, field: 'data' });
+  });
+
+  it('looks at the bodies that the other server keeps', async () => {
+    const parsed = (request: object) =>
+      Object.assign(request, { rawBody: Buffer.from(BIG), body: JSON.parse(BIG) as object });
+
+    expect(await appended({ bodyParser: false }, parsed)).toEqual({ status: 400, field: 'data' });
+  });
+
+  it('takes what the parser has made, where nobody keeps them', async () => {
+    expect(await appended({}, () => undefined)).toEqual({ status: 201, field: undefined });
+  });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly field: string | undefined;
+}

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { get as httpGet, type IncomingMessage, type Server } from 'node:http';
+import { Agent, get as httpGet, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -205,6 +205,24 @@ describe.each(ADAPTERS)('on %s, a replay as lines', (adapter) => {
     for (const path of paths) (await openLines(`${url}${path}`, { accept: 'application/json' })).pause();
 
     await until(() => sockets.length === paths.length && sockets.every(({ destroyed }) => destroyed));
+  });
+
+  it('of a page leaves the connection as it was for what comes after it', async () => {
+    const { url, app } = await startHttpApp(adapter, { http: { stallTimeout: 200 } });
+    const server = app.getHttpServer() as Server;
+    server.keepAliveTimeout = 0;
+    const sockets: Socket[] = [];
+    server.on('connection', (socket) => sockets.push(socket));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+    for (let round = 0; round < 2; round++) {
+      await new Promise<void>((resolve, reject) => {
+        httpGet(`${url}/events`, { agent }, (response) => response.resume().on('end', resolve)).on('error', reject);
+      });
+    }
+    agent.destroy();
+
+    expect(sockets.map(({ timeout }) => timeout ?? 0)).toEqual([0]);
   });
 
   it('answers HEAD without reading it all', async () => {

@@ -18,7 +18,7 @@ export function jsonView(value) {
 
 function write(value, indent, add) {
   if (typeof value !== 'object' || value === null)
-    return add(JSON.stringify(value), value === null ? 'null' : typeof value);
+    return add(Object.is(value, -0) ? '-0' : JSON.stringify(value), value === null ? 'null' : typeof value);
   const isArray = Array.isArray(value);
   const members = Object.entries(value);
   const [open, close] = isArray ? '[]' : '{}';
