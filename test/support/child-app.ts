@@ -93,7 +93,12 @@ export interface ChildApp {
 
 /** Starts a program, which is killed when the test ends before it. */
 export function startChild(file: string, ...args: string[]): ChildApp {
-  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startChildWith([], file, ...args);
+}
+
+/** Starts a program with options of Node's. */
+export function startChildWith(options: readonly string[], file: string, ...args: string[]): ChildApp {
+  const child = spawn(process.execPath, [...options, file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   const lines: string[] = [];
   let errors = '';
