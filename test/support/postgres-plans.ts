@@ -110,3 +110,35 @@ export async function fillStreams(
 }
 
 const STREAM_ID = `'customer-' || lpad(n::text, 8, '0') || '-orders-of-the-year-2024'`;
+
+/** Fills the tables of a store that is new with events one millisecond apart, of one stream after the other. */
+export async function fillLog(
+  server: PostgresServer,
+  schema: string,
+  { streams, events, begin, statistics }: FilledLog,
+): Promise<void> {
+  const tables = ['events', 'streams', 'log'].map((table) => `"${schema}".${table}`);
+  for (const table of tables) await server.run(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
+  if (statistics === 'stale') await server.run(`ANALYZE ${tables.join(', ')}`);
+  await server.run(
+    `INSERT INTO "${schema}".streams (stream_id) SELECT 'customer-' || lpad(n::text, 8, '0') FROM generate_series(1, $1::int) AS n`,
+    [streams],
+  );
+  await server.run(
+    `INSERT INTO "${schema}".events
+       SELECT g, 'customer-' || lpad((1 + (g - 1) % $1)::text, 8, '0'), 1 + (g - 1) / $1, 'event-' || g, 'placed',
+         '{"number":' || g || '}', '', $3::bigint + g, $3::bigint + g
+       FROM generate_series(1, $2::bigint) AS g`,
+    [streams, events, begin],
+  );
+  await server.run(`UPDATE "${schema}".log SET stream_count = $1`, [streams]);
+  if (statistics === 'fresh') await server.run(`ANALYZE ${tables.join(', ')}`);
+}
+
+interface FilledLog {
+  readonly streams: number;
+  readonly events: number;
+  /** The time before the first event, in milliseconds since 1970. */
+  readonly begin: number;
+  readonly statistics: Statistics;
+}

@@ -1,6 +1,6 @@
 import type { LogPage, ReadAllRequest } from '../../store/storage-engine.js';
 import type { Query, Row } from '../postgres-client.js';
-import { boundedPage, BYTES, withinRoom } from './bounded-page.js';
+import { boundedPage, BYTES, inOrder, withinRoom } from './bounded-page.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { filterCondition, Parameters } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
@@ -9,8 +9,6 @@ import { MOST_EVENTS_LOOKED_AT, MOST_EVENTS_READ } from './page-size.js';
 
 /**
  * A page of the log. What is known of the log stands before the columns of each event, or alone.
- *
- * The join is with one row, so the events stay in their order.
  */
 export function readAll(schema: string, request: ReadAllRequest): Query<LogPage> {
   const { after, limit, maxBytes, direction, filter, recordedSince, wantsIds } = request;
@@ -59,7 +57,7 @@ export function readAll(schema: string, request: ReadAllRequest): Query<LogPage>
 function pageOf(schema: string, rows: readonly Row[], request: ReadAllRequest, most: number): LogPage {
   const { after, direction, filter, wantsIds } = request;
   const [head, trimmedTo] = rows[0].slice(0, 2).map(Number);
-  const { fitting, isFull } = withinRoom(rows, 5);
+  const { fitting, isFull } = withinRoom(inOrder(rows, filter?.stream === undefined ? 5 : 6, direction), 5);
   const events = rows[0][4] === null ? [] : fitting.map((row) => toEvent(row[4]!, row, 5));
   const endsEarly = isFull || events.length === most;
   const lastRead = events.at(-1)?.globalPosition;

@@ -1,6 +1,6 @@
 import type { ReadStreamRequest, StreamPage } from '../../store/storage-engine.js';
 import type { Query, Row } from '../postgres-client.js';
-import { boundedPage, BYTES, withinRoom } from './bounded-page.js';
+import { boundedPage, BYTES, inOrder, withinRoom } from './bounded-page.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';
 import { Parameters, typeCondition } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';
@@ -9,8 +9,6 @@ import { MOST_EVENTS_LOOKED_AT as mostLookedAt, MOST_EVENTS_READ } from './page-
 
 /**
  * A page of one stream. What is known of the stream stands before the columns of each event, or alone.
- *
- * The join is with one row, so the events stay in their order.
  */
 export function readStream(schema: string, request: ReadStreamRequest): Query<StreamPage> {
   const { streamId, after, limit, maxBytes, direction, types, recordedSince, wantsIds } = request;
@@ -63,7 +61,7 @@ function pageOf(schema: string, rows: readonly Row[], request: ReadStreamRequest
   const { streamId, after, direction, types, wantsIds } = request;
   if (rows.length === 0) return { events: [], revision: 0, trimmedTo: 0, position: after, isEnd: true, isFull: false };
   const [revision, trimmedTo] = rows[0].slice(0, 2).map(Number);
-  const { fitting, isFull } = withinRoom(rows, 4);
+  const { fitting, isFull } = withinRoom(inOrder(rows, 5, direction), 4);
   const events = rows[0][4] === null ? [] : fitting.map((row) => toEvent(streamId, row, 4));
   const endsEarly = isFull || events.length === most;
   const lastRead = events.at(-1)?.position;

@@ -30,7 +30,7 @@ export function globalPositions(
   };
 }
 
-/** In the order of the index that finds the events of a stream. */
+/** In the order of the index that finds the events of a stream. A join would read the streams from one end to the other. */
 export function placesInStreams(
   schema: string,
   after: PlaceInStream | undefined,
@@ -39,12 +39,13 @@ export function placesInStreams(
 ): Query<readonly PlaceInStream[]> {
   return {
     text: `
-      SELECT e.stream_id, e.position, e.global_position, s.trimmed_to FROM (
+      SELECT e.stream_id, e.position, e.global_position,
+        (SELECT s.trimmed_to FROM ${schema}.streams s WHERE s.stream_id = e.stream_id)
+      FROM (
         SELECT e.stream_id, e.position, e.global_position FROM ${schema}.events e
         WHERE (e.stream_id, e.position) > ($1::text, $2::bigint) AND e.global_position <= $3
         ORDER BY e.stream_id, e.position LIMIT $4
-      ) AS e LEFT JOIN ${schema}.streams s ON s.stream_id = e.stream_id
-      ORDER BY e.stream_id, e.position`,
+      ) AS e ORDER BY e.stream_id, e.position`,
     values: [after?.streamId ?? '', after?.position ?? 0, upTo, most],
     answer: (rows) =>
       rows.map(([streamId, position, globalPosition, trimmedTo]) => ({
