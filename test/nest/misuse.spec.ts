@@ -58,9 +58,28 @@ describe('@OnStreamEvent on what Nest would never call is refused at once: ', ()
         return Mailer;
       },
     ],
+    [
+      'a property',
+      () => {
+        class Mailer {
+          // What the compiler refuses: a property has no descriptor.
+          @(OnStreamEvent('orders') as PropertyDecorator)
+          onOrder = (): void => undefined;
+        }
+        return Mailer;
+      },
+    ],
   ])('%s', (kind, declare) => {
     expect(declare).toThrow(ValidationError);
     expect(declare).toThrow(new RegExp(`@OnStreamEvent on Mailer\\..*: it is ${kind}`));
+  });
+
+  it('what a compiler without experimentalDecorators makes of it', () => {
+    const decorate = OnStreamEvent('orders') as unknown as (method: unknown, context: object) => void;
+
+    expect(() => decorate(() => undefined, { kind: 'method', name: 'onOrder' })).toThrow(
+      '@OnStreamEvent on onOrder: it is compiled without experimentalDecorators, which Nest needs: put it on an ordinary method.',
+    );
   });
 });
 

@@ -39,18 +39,24 @@ const MARKS = Symbol.for('nestjs-stream-store:on-stream-event');
  * Repeatable: each use is a subscription of its own.
  *
  * @param target a stream id, `{ stream }`, `{ streams: 'order-*' }` or `{ all: true }`, each also with `types`
- * @throws {ValidationError} at once on what Nest would never find: a static method, a method named by a symbol, an accessor
+ * @throws {ValidationError} at once on what Nest would never find: a static method, a method named by a symbol, an accessor, a
+ *   property that holds a function
  */
 export function OnStreamEvent(target: SubscriptionTarget, options: OnStreamEventOptions = {}): MethodDecorator {
-  return (holder, name, descriptor) => {
-    const method: unknown = descriptor.value;
+  return (holder: object, name: unknown, descriptor?: PropertyDescriptor): void => {
+    if (typeof name === 'object' && name !== null) {
+      // The decorators of ECMAScript, of which Nest knows nothing, get a context in the place of the name.
+      const { name: called } = name as { readonly name: PropertyKey };
+      throw misplaced(String(called), 'compiled without experimentalDecorators, which Nest needs');
+    }
+    const method: unknown = descriptor?.value;
     if (typeof holder === 'function') throw misplaced(`${holder.name}.${String(name)}`, 'a static method');
     const place = `${holder.constructor.name}.${String(name)}`;
     if (typeof name === 'symbol') throw misplaced(place, 'a method named by a symbol');
+    if (!descriptor) throw misplaced(place, 'a property, which no instance has before it is made');
     if (typeof method !== 'function') throw misplaced(place, 'an accessor');
     // Decorators are applied from the bottom up; the list reads from the top down.
     Reflect.defineMetadata(MARKS, [{ target, options }, ...marksOf(method)], method);
-    return descriptor;
   };
 }
 
