@@ -12,7 +12,7 @@ const STEP_TIMEOUT_MS = 180_000;
 const TARGETS = [
   {
     ...{ nest: '11.2.10', testing: '11.2.6', express: '11.2.10', fastify: '11.2.8' },
-    ...{ emitter: '3.1.0', terminus: '11.1.1', jest: 'commonjs', jestFlags: [] },
+    ...{ emitter: '3.1.0', terminus: '11.1.1', microservices: '11.2.6', jest: 'commonjs', jestFlags: [] },
   },
   {
     ...{ nest: '12.5.1', testing: '12.1.1', express: '12.5.1', fastify: '12.5.0' },
@@ -40,7 +40,7 @@ try {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
-function smoke({ nest, testing, express, fastify, emitter, terminus, jest, jestFlags }, tarball) {
+function smoke({ nest, testing, express, fastify, emitter, terminus, microservices, jest, jestFlags }, tarball) {
   const home = join(folder, `nest-${nest}`);
   writePackage(home, { private: true });
   const packages = [`@nestjs/common@${nest}`, `@nestjs/core@${nest}`, `@nestjs/testing@${testing}`, tarball];
@@ -87,6 +87,33 @@ function smoke({ nest, testing, express, fastify, emitter, terminus, jest, jestF
   if (!check(`Nest ${nest}: npm install of the optional peers`, npm(home, ['install', ...peers]))) return;
   runProgram('subpaths');
   runProgram('operations');
+
+  // Nest 12 is what the repository itself runs with.
+  if (microservices) {
+    const others = npm(home, ['install', `@nestjs/microservices@${microservices}`]);
+    if (check(`Nest ${nest}: npm install of what specs need`, others))
+      runSpecs(`Nest ${nest}`, join(home, 'node_modules'));
+  }
+}
+
+/** Runs specs of the repository with the Nest that is installed there: each is a check. */
+function runSpecs(name, modules) {
+  const jest = [
+    join(REPOSITORY, 'node_modules/jest/bin/jest.js'),
+    '--config',
+    join(import.meta.dirname, 'nest-11.jest.mjs'),
+  ];
+  const flags = ['--disable-warning=ExperimentalWarning', '--experimental-vm-modules'];
+  const env = { ...process.env, NEST_11_MODULES: modules };
+  const specs = run(process.execPath, [...flags, ...jest, '--ci', '--silent'], {
+    cwd: REPOSITORY,
+    env,
+    timeout: 3 * STEP_TIMEOUT_MS,
+  });
+  for (const [, outcome, file] of specs.stderr.matchAll(/^(PASS|FAIL) (\S+)/gm)) {
+    check(`${name}: ${file}`, { status: outcome === 'PASS' ? 0 : 1 });
+  }
+  check(`${name}: the specs of the repository`, specs);
 }
 
 function compile(name, cwd, type, sources) {
@@ -111,7 +138,7 @@ function node(cwd, args) {
 }
 
 function run(command, args, options) {
-  return spawnSync(command, args, { ...options, encoding: 'utf8', timeout: STEP_TIMEOUT_MS });
+  return spawnSync(command, args, { encoding: 'utf8', timeout: STEP_TIMEOUT_MS, ...options });
 }
 
 function check(name, { status, error, stdout, stderr }) {

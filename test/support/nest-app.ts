@@ -31,7 +31,7 @@ function textOf(message: unknown): string {
   return typeof message === 'string' ? message : inspect(message);
 }
 
-const started: INestApplicationContext[] = [];
+const started: Pick<INestApplicationContext, 'close'>[] = [];
 
 /** Closes an application when the test is over. */
 export function closedAfterTest<App extends INestApplicationContext>(app: App): App {
@@ -47,7 +47,11 @@ afterEach(async () => {
 export async function startApp(metadata: ModuleMetadata, logger = new RecordingNestLogger()): Promise<TestingModule> {
   const app = await Test.createTestingModule(metadata).setLogger(logger).compile();
   closedAfterTest(app);
-  return app.init();
+  return app.init().catch((error: unknown) => {
+    // In Nest 11, the end of an application that failed to start fails with the same error.
+    started[started.indexOf(app)] = { close: () => app.close().catch(() => undefined) };
+    throw error;
+  });
 }
 
 /** Why an application does not start. */
