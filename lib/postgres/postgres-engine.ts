@@ -101,7 +101,7 @@ class PostgresEngine implements StorageEngine, EmptiableEngine {
     try {
       const client = await openClient(this.options, `PostgreSQL of store "${context.storeName}"`);
       this.#client = client;
-      await checkServer(client, context);
+      await checkServer(client, context, this.options.requireSynchronousStandby);
       await proveLock(client);
       await migrate(client, this.#schema);
       await checkRowSecurity(client, this.#schema);

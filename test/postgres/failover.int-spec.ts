@@ -5,6 +5,7 @@ import {
   createEvent,
   EventStore,
   EventStoreModule,
+  type MetricsCollector,
   openEventStore,
   OnStreamEvent,
   type RecordedEvent,
@@ -17,12 +18,16 @@ import { collect } from '../support/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
 import { eventually } from '../support/eventually.js';
 import { type PostgresPair, startPair } from '../support/postgres-pair.js';
+import { RecordingLogger } from '../support/recorders.js';
 import { SCALE, scaledTimeLimit } from '../support/scale.js';
 
 const ROUNDS = Math.max(1, Math.round(10 * SCALE));
 const WRITERS = 4;
 /** Writers are faster than a handler with a commit for each event: this far behind, it has caught up soon after they end. */
 const MOST_UNHANDLED = 200;
+
+/** Each round makes a new standby, which takes most of its time. */
+const LOSSES = Math.max(2, Math.round(25 * SCALE));
 
 const logger = { log: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -163,6 +168,91 @@ here('with a synchronous standby', () => {
   });
 });
 
+here('with a standby that lags behind', () => {
+  let pair: PostgresPair;
+  beforeAll(async () => {
+    pair = await startPair();
+  }, 120_000);
+  afterAll(() => pair?.stop(), 60_000);
+
+  it(
+    `each loss is told when the primary dies ${LOSSES} times, and nothing that comes then is passed over`,
+    async () => {
+      await pair.primary.run('CREATE TABLE ledger (number int)');
+      const handled: number[] = [];
+      class Handlers {
+        @OnStreamEvent({ stream: 'a' }, { durable: 'durable', leaseDurationMs: 3_000 })
+        take({ data }: RecordedEvent): void {
+          handled.push(Number(data));
+        }
+
+        @OnStreamEvent({ stream: 'a' }, { durable: 'ledger', transaction: true, leaseDurationMs: 3_000 })
+        async write({ data }: RecordedEvent, { transaction }: StreamEventContext): Promise<void> {
+          await (transaction as PostgresTransaction).query('INSERT INTO ledger VALUES ($1)', [data]);
+        }
+      }
+      const forks: string[] = [];
+      const metricsCollector: MetricsCollector = { onLogFork: ({ subscription }) => void forks.push(subscription) };
+      const engine = postgresEngine({ connectionString: pair.url });
+      @Module({ imports: [EventStoreModule.forRoot({ engine, logger, metricsCollector })], providers: [Handlers] })
+      class AppModule {}
+      const app = await (
+        await Test.createTestingModule({ imports: [AppModule] })
+          .setLogger(logger)
+          .compile()
+      ).init();
+      const store = app.get(EventStore);
+      let liveForks = 0;
+      const live = collect(store.subscribe({ stream: 'a' }, START, { onFork: () => liveForks++ }));
+      const ledger = async () =>
+        (await pair.primary.run('SELECT number FROM ledger')).map(({ number }) => Number(number)).sort((a, b) => a - b);
+      const seenByAll = async (number: number): Promise<void> => {
+        await eventually('the live reader', () => live.items.some(({ data }) => data === number));
+        await eventually('the durable handler', () => handled.includes(number));
+        await eventually('the transactional handler', async () => (await ledger()).includes(number));
+      };
+      let last = 0;
+      const append = async (count: number): Promise<void> => {
+        const begin = last + 1;
+        last += count;
+        // What the old primary has not answered it has not kept: it was dead before.
+        const events = Array.from({ length: count }, (_, n) => createEvent('counted', begin + n));
+        await eventually('the append', () =>
+          store.append('a', events).then(
+            () => true,
+            (error: unknown) => {
+              if (error instanceof StorageUnavailableError) return false;
+              throw error;
+            },
+          ),
+        );
+        await seenByAll(last);
+      };
+
+      for (let round = 0; round < LOSSES; round++) {
+        await append(3);
+        await pair.caughtUp();
+        await pair.stopReplication();
+        // Everybody has seen what is lost now. What comes then takes fewer, the same, or more positions.
+        await append(3);
+        const told = { live: liveForks, all: forks.length };
+        await pair.failOver();
+        await append(1 + (round % 6));
+
+        const kept = (await store.readStream('a')).map(({ data }) => Number(data));
+        await eventually('what is told', () => liveForks > told.live && forks.length >= told.all + 3);
+        expect(await ledger()).toEqual(kept);
+        expect(kept.filter((number) => !handled.includes(number))).toEqual([]);
+        const read = new Set(live.items.map(({ id }) => id));
+        expect((await store.readStream('a')).filter(({ id }) => !read.has(id))).toEqual([]);
+        await pair.addStandby();
+      }
+      await app.close();
+    },
+    scaledTimeLimit(180_000),
+  );
+});
+
 here('with several hosts', () => {
   let pair: PostgresPair;
   beforeAll(async () => {
@@ -185,6 +275,22 @@ here('with several hosts', () => {
 
     expect(await pair.primary.run('SELECT count(*)::int AS count FROM anywhere.events')).toEqual([{ count: 1 }]);
     await store.close();
+  });
+
+  it('it is said once, at the start, that a failover can take what was acknowledged', async () => {
+    const warningsOf = async (requireSynchronousStandby: boolean): Promise<string[]> => {
+      const recorded = new RecordingLogger();
+      const connectionString = `postgres://postgres:postgres@127.0.0.1:${pair.primary.port}/postgres`;
+      const engine = postgresEngine({ connectionString, schema: 'told', requireSynchronousStandby });
+      await (await openEventStore({ engine, logger: recorded })).close();
+      return recorded.warnings.filter((warning) => warning.includes('failover'));
+    };
+
+    expect(await warningsOf(false)).toEqual([expect.stringContaining('no commit waits for a standby')]);
+    expect(await warningsOf(true)).toEqual([]);
+    await pair.waitForStandby("'*'");
+    expect(await warningsOf(false)).toEqual([]);
+    await pair.waitForStandby("''");
   });
 
   it('where there is only a standby, it does not open, and says what each of them is', async () => {

@@ -35,6 +35,8 @@ export interface PostgresPair {
   readonly url: string;
   /** Waits until the standby has everything that the primary has. */
   caughtUp(): Promise<void>;
+  /** The standby gets nothing more from the primary. */
+  stopReplication(): Promise<void>;
   /** Kills the primary and promotes the standby, which is then the primary and alone. */
   failOver(): Promise<void>;
   /** Promotes the standby, and leaves the old primary as it is: there are two then. */
@@ -204,6 +206,13 @@ export async function startPair({ isSynchronous = false } = {}): Promise<Postgre
     await standby.run('SELECT pg_promote()');
     [primary, standby] = [standby, primary];
   };
+  const stopReplication = async (): Promise<void> => {
+    await standby.run("ALTER SYSTEM SET primary_conninfo = ''");
+    await standby.run('SELECT pg_reload_conf()');
+    await eventually('the end of the replication', async () => {
+      return (await primary.run('SELECT FROM pg_stat_replication')).length === 0;
+    });
+  };
   await addStandby();
   return {
     get primary() {
@@ -216,6 +225,7 @@ export async function startPair({ isSynchronous = false } = {}): Promise<Postgre
     url: `postgres://postgres:postgres@${ports.map((port) => `127.0.0.1:${port}`).join(',')}/postgres`,
     caughtUp,
     waitForStandby,
+    stopReplication,
     async failOver() {
       await primary.kill();
       await promote();

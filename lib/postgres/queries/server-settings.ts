@@ -8,6 +8,8 @@ interface ServerSettings {
   readonly fullPageWrites: string;
   readonly synchronousCommit: string;
   readonly standbyNames: string;
+  /** Whether a standby copies it, where the role may know; one that decodes the log is none. */
+  readonly hasStandby: boolean;
   /** Functions and operators that stand before those of PostgreSQL with the same name; null for none. */
   readonly shadows: string | null;
 }
@@ -24,12 +26,18 @@ const OPERATORS = '(SELECT oprname, oprnamespace FROM pg_catalog.pg_operator)';
 
 const serverSettings: Query<ServerSettings> = {
   text: `SELECT current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'),
-    current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), (SELECT string_agg(DISTINCT name, ', ') FROM (
+    current_setting('synchronous_commit'), current_setting('synchronous_standby_names'), EXISTS (
+      SELECT FROM pg_stat_replication r WHERE r.state = 'streaming'
+        AND r.pid NOT IN (SELECT s.active_pid FROM pg_replication_slots s WHERE s.slot_type = 'logical' AND s.active)
+    ), (SELECT string_agg(DISTINCT name, ', ') FROM (
       ${shadowsAmong(FUNCTIONS)} UNION ALL ${shadowsAmong(OPERATORS)}
     ) AS shadows (name))`,
   values: [],
-  answer: ([[encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows]]) =>
-    ({ encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows }) as ServerSettings,
+  answer: ([[encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, hasStandby, shadows]]) =>
+    ({
+      ...{ encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows },
+      hasStandby: hasStandby === 't',
+    }) as ServerSettings,
 };
 
 /**
@@ -37,8 +45,12 @@ const serverSettings: Query<ServerSettings> = {
  *
  * @throws {ValidationError} when it cannot
  */
-export async function checkServer(client: PostgresClient, { storeName, logger }: EngineContext): Promise<void> {
-  const { encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, shadows } =
+export async function checkServer(
+  client: PostgresClient,
+  { storeName, logger }: EngineContext,
+  requiresStandby: boolean,
+): Promise<void> {
+  const { encoding, fsync, fullPageWrites, synchronousCommit, standbyNames, hasStandby, shadows } =
     await client.run(serverSettings);
   if (encoding !== 'UTF8') {
     throw new ValidationError('postgresEngine', `the database is encoded in ${encoding}: take one that is in UTF8.`);
@@ -57,10 +69,12 @@ export async function checkServer(client: PostgresClient, { storeName, logger }:
       `Store "${storeName}": ${setting} is off in PostgreSQL, so a loss of power can take appends that were acknowledged.`,
     );
   }
-  if (client.connections.servers.length > 1 && standbyNames === '') {
+  const waitsForStandby = standbyNames !== '' && !['off', 'local'].includes(synchronousCommit);
+  // Where it is required, an append that could be lost is refused.
+  if ((hasStandby || client.connections.servers.length > 1) && !waitsForStandby && !requiresStandby) {
     logger.warn(
-      `Store "${storeName}": no standby is synchronous (synchronous_standby_names), so a failover can take appends that were ` +
-        'acknowledged.',
+      `Store "${storeName}": no commit waits for a standby (synchronous_standby_names, synchronous_commit), so a failover can ` +
+        'take appends that were acknowledged.',
     );
   }
 }
