@@ -177,6 +177,38 @@ describe('a handler with a transaction', () => {
     await close();
   });
 
+  describe.each([
+    ['and fails with it', (query: Promise<unknown>) => query],
+    ['and swallows it', (query: Promise<unknown>) => query.catch(() => undefined)],
+  ])('that loses its connection at work %s', (_what, meet) => {
+    it.each([
+      [1, ['lost', 'other'], []],
+      [Infinity, ['other'], [['lost', 3]]],
+    ])('%d times has attempts that count, and nothing twice or lost', async (times, kept, letters) => {
+      const attempts: number[] = [];
+      const { append, consumer, close, rows, deadLetters } = await openBench(
+        async (name, insert, transaction, { attempt }) => {
+          await insert();
+          if (name !== 'lost') return;
+          attempts.push(attempt);
+          if (attempts.length > times) return;
+          const { rows } = await transaction.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+          await server().run('SELECT pg_terminate_backend($1)', [rows[0].pid]);
+          await meet(transaction.query('SELECT 1'));
+        },
+        { retry: { attempts: 3, initialDelayMs: 1, maxDelayMs: 5 } },
+      );
+
+      await append('lost', 'other');
+      await consumer.settled();
+
+      expect(attempts).toEqual(times === 1 ? [1, 2] : [1, 2, 3]);
+      expect(await rows()).toEqual(kept);
+      expect((await deadLetters.list()).map(({ event, attempts }) => [event.data, attempts])).toEqual(letters);
+      await close();
+    });
+  });
+
   it('is refused what it writes after its attempt', async () => {
     let late: (() => Promise<unknown>) | undefined;
     const { append, consumer, close, rows } = await openBench(async (_name, insert) => {
