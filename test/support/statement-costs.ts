@@ -55,5 +55,5 @@ function literal(value: unknown): string {
   if (value === null) return 'NULL';
   if (Array.isArray(value))
     return `ARRAY[${value.map(literal).join(', ')}]::${typeof value[0] === 'string' ? 'text' : 'bigint'}[]`;
-  return pg.escapeLiteral(String(value as string | number));
+  return pg.escapeLiteral(typeof value === 'string' ? value : JSON.stringify(value));
 }
