@@ -209,6 +209,34 @@ describe('a handler with a transaction', () => {
     });
   });
 
+  it('that loses its connection in a commit does it again, and once', async () => {
+    let calls = 0;
+    const { append, consumer, close, rows, deadLetters } = await openBench(
+      async (name, insert, transaction) => {
+        await insert();
+        if (name !== 'lost' || ++calls > 2) return;
+        // At the end of the transaction, before it is kept, the server ends the connection.
+        await transaction.query(`
+          CREATE FUNCTION pg_temp.cut() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'`);
+        await transaction.query('CREATE TEMP TABLE cutting (n int)');
+        await transaction.query(`
+          CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON cutting DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION pg_temp.cut()`);
+        await transaction.query('INSERT INTO cutting VALUES (1)');
+      },
+      { retry: { attempts: 5, initialDelayMs: 1, maxDelayMs: 5 } },
+    );
+
+    await append('lost', 'other');
+    await eventually('both', async () => (await rows()).length === 2);
+    await consumer.settled();
+
+    expect([calls, await rows()]).toEqual([3, ['lost', 'other']]);
+    expect(await deadLetters.list()).toEqual([]);
+    await close();
+  });
+
   it('is refused what it writes after its attempt', async () => {
     let late: (() => Promise<unknown>) | undefined;
     const { append, consumer, close, rows } = await openBench(async (_name, insert) => {
