@@ -134,9 +134,17 @@ export { OnStreamEvent, type OnStreamEventOptions } from './nest/decorators/on-s
 export { EventData, EventMetadata } from './nest/decorators/event-data.decorator.js';
 export { STREAM_EVENT_CONTEXT } from './nest/handler-contexts.js';
 export { StreamSubscriptions, type StreamSubscriptionStatus } from './nest/stream-subscriptions.js';
-export { DeadLetters } from './nest/dead-letters.js';
+export {
+  DeadLetters,
+  type BulkOptions,
+  type BulkProgress,
+  type DiscardedDeadLetters,
+  type RetriedDeadLetters,
+} from './nest/dead-letters.js';
 export type { Checkpoint, ParkedStream } from './store/checkpoint.js';
 export type { ConsumerOptions, FailurePolicy, ForkPolicy } from './consumer/consumer-options.js';
+export type { DeadLetterPage } from './consumer/dead-letters/dead-letter-page.js';
+export type { DeadLetterFilter, DeadLetterQuery } from './consumer/dead-letters/dead-letter-query.js';
 export type { DeadLetter } from './consumer/dead-letters/dead-letter-store.js';
 export type { StreamEventContext } from './consumer/handling/handler-attempts.js';
 export type { ConsumerState, PartitionStatus } from './consumer/consumer.js';

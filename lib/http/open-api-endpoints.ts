@@ -74,6 +74,10 @@ export const PARAMETERS = {
   from: query('from', timeSchema, 'What happened since then, inclusive; in the order of time.'),
   to: query('to', timeSchema, 'What happened until then, inclusive; in the order of time.'),
   prefix: query('prefix', textSchema, 'Only streams whose id begins with it.'),
+  afterLetter: query('after', textSchema, 'What `next` of the page before says.'),
+  error: query('error', textSchema, 'A part of the name or the message of the error.'),
+  failedFrom: query('from', timeSchema, 'Put aside at this time or later.'),
+  failedTo: query('to', timeSchema, 'Put aside before this time.'),
   subscription: query('subscription', textSchema, 'Only those of this handler.'),
   lastEventId: header(
     'Last-Event-ID',
@@ -173,7 +177,7 @@ export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[
     'listDeadLetters',
     {
       summary: 'The events that handlers could not deal with',
-      takes: ['subscription'],
+      takes: ['subscription', 'error', 'failedFrom', 'failedTo', 'stream', 'afterLetter', 'limit'],
       answers: { 200: { [JSON_MEDIA]: deadLetterListSchema } },
       problems: [400],
     },

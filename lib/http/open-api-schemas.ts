@@ -114,6 +114,7 @@ export const deadLetterListSchema = object({
       isParked: bool,
     }),
   ),
+  next: orNull(text),
 });
 
 export const snapshotSchema = object({ id: text, createdAt: time, events: count, streams: count, bytes: count });

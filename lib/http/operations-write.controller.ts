@@ -55,9 +55,8 @@ export class OperationsWriteController {
   async #checkCanDealWith(request: HttpRequest): Promise<void> {
     const access = await this.#accessOfWriter(request);
     const { id } = request.params;
-    const letters = await this.subscriptions.deadLettersOf(this.store).list();
-    const letter = letters.find((candidate) => candidate.id === id);
-    if (!letter || !access.canRead(letter.event.streamId)) throw new DeadLetterNotFoundError(id);
-    checkCanWrite(access, letter.event.streamId);
+    const letter = await this.subscriptions.deadLettersOf(this.store).find(id);
+    if (!letter || !access.canRead(letter.streamId)) throw new DeadLetterNotFoundError(id);
+    checkCanWrite(access, letter.streamId);
   }
 }

@@ -1,9 +1,12 @@
 import { Get, Inject, Req, Res } from '@nestjs/common';
+import { checkDeadLetterQuery } from '../consumer/dead-letters/dead-letter-query.js';
+import { readDeadLetterPage } from '../consumer/dead-letters/dead-letter-page.js';
 import { StreamSubscriptions, type StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
 import { messageOf } from '../store/error-text.js';
 import { EventStore } from '../store/event-store.js';
+import { DEAD_LETTER_PARAMETERS, deadLetterFilterOf } from './dead-letter-request.js';
 import type { CheckedHttpOptions, CheckedHttpRoutes } from './event-store-http-options.js';
-import { answerJson, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { answerJson, cutOffWhenStalled, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, CHECKED_HTTP_ROUTES, HTTP_STORE } from './http.tokens.js';
 import { jsonOf } from './json-of.js';
 import { LiveStreams } from './live/live-streams.js';
@@ -26,7 +29,8 @@ export class OperationsController {
     checkIsOperator(await accessOf(request, this.options.access));
     const { name: store } = this.store;
     const stats = await this.store.stats();
-    const deadLetters = (await this.subscriptions.deadLettersOf(this.store).list()).length;
+    const counts = await this.subscriptions.deadLettersOf(this.store).counts();
+    const deadLetters = [...counts.values()].reduce((sum, count) => sum + count, 0);
     const { readOnly } = this.routes;
     answerJson(response, JSON.stringify({ store, readOnly, ...stats, deadLetters, liveClients: this.live.count }));
   }
@@ -42,13 +46,26 @@ export class OperationsController {
 
   @Get('dead-letters')
   async listDeadLetters(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
-    const query = new Query(request, ['subscription']);
+    const query = new Query(request, DEAD_LETTER_PARAMETERS);
     const access = await accessOf(request, this.options.access);
-    const letters = await this.subscriptions.deadLettersOf(this.store).list(query.text('subscription'));
-    const deadLetters = letters
-      .filter(({ event }) => access.canRead(event.streamId))
-      .map(({ error, ...letter }) => ({ ...letter, error: { name: error.name, message: error.message } }));
-    answerJson(response, jsonOf({ deadLetters }));
+    const filter = {
+      ...checkDeadLetterQuery({
+        ...deadLetterFilterOf(query),
+        after: query.text('after'),
+        limit: query.number('limit'),
+      }),
+      isVisible: (streamId: string) => access.canRead(streamId),
+    };
+    const page = await readDeadLetterPage([this.subscriptions.deadLettersOf(this.store)], filter);
+    const deadLetters = page.deadLetters.map(({ error, ...letter }) => ({
+      ...letter,
+      error: { name: error.name, message: error.message },
+    }));
+    const next = page.next === undefined ? undefined : query.with({ after: page.next });
+    cutOffWhenStalled(response, this.options.stallTimeoutMs);
+    answerJson(response, jsonOf({ deadLetters, next: next ?? null }), {
+      ...(next !== undefined && { link: `<${next}>; rel="next"` }),
+    });
   }
 }
 

@@ -37,13 +37,11 @@ export class EventStoreStatusReader {
       store.clock,
       timeoutMs,
       async () => {
-        const [stats, handlers, letters] = await Promise.all([
+        const [stats, handlers, deadLetters] = await Promise.all([
           store.stats(),
           this.subscriptions.listOf(store),
-          this.subscriptions.deadLettersOf(store).list(),
+          this.subscriptions.deadLettersOf(store).counts(),
         ]);
-        const deadLetters = new Map<string, number>();
-        for (const { subscription } of letters) deadLetters.set(subscription, (deadLetters.get(subscription) ?? 0) + 1);
         return { stats, handlers, deadLetters };
       },
       () => new Error(`the store did not answer within ${timeoutMs} ms`),

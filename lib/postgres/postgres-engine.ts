@@ -44,7 +44,7 @@ import {
 } from './postgres-engine-options.js';
 import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
-import { checkStretchesOfStreams, checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
+import { checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
 import { emptyLog } from './queries/empty-log.js';
 import { listStreams } from './queries/list-streams.js';
 import { logTime } from './queries/log-time.js';
@@ -54,8 +54,6 @@ import { readAll } from './queries/read-all.js';
 import { readStream } from './queries/read-stream.js';
 import { readTimeRange } from './queries/read-time-range.js';
 import { checkRowSecurity, checkServer } from './queries/server-settings.js';
-import type { RecordedEvent } from '../store/event.js';
-import { stretchesPassedOver } from '../store/stretches.js';
 import { streamEnds } from './queries/stream-ends.js';
 import { trim } from './queries/trim.js';
 import { usage } from './queries/usage.js';
@@ -174,22 +172,15 @@ class PostgresEngine implements StorageEngine, EmptiableEngine {
   async readAll(request: ReadAllRequest): Promise<LogPage> {
     const page = await this.#run(readAll(this.#schema, request));
     // One stream is read by its own index, which knows nothing of the others.
-    if (request.filter?.stream !== undefined) return this.#checked(page);
+    if (request.filter?.stream !== undefined) return page;
     const { globalPosition: position, trimmedTo, head: last } = page;
     const stretch = stretchOfPage(request, { position, trimmedTo, last });
     if (hasPassedOver(stretch, page.events)) await this.#run(checkStretchOfLog(this.#schema, stretch));
     return page;
   }
 
-  async readTimeRange(request: ReadTimeRangeRequest): Promise<TimeRangePage> {
-    return this.#checked(await this.#run(readTimeRange(this.#schema, request)));
-  }
-
-  /** Sees that no event is missing between those of a page that are of the same stream. */
-  async #checked<Page extends { readonly events: readonly RecordedEvent[] }>(page: Page): Promise<Page> {
-    const stretches = stretchesPassedOver(page.events);
-    if (stretches.length > 0) await this.#run(checkStretchesOfStreams(this.#schema, stretches));
-    return page;
+  readTimeRange(request: ReadTimeRangeRequest): Promise<TimeRangePage> {
+    return this.#run(readTimeRange(this.#schema, request));
   }
 
   listStreams(request: ListStreamsRequest): Promise<StreamInfo[]> {

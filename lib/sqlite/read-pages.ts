@@ -1,8 +1,5 @@
 import type { CompiledFilter } from '../store/event-filter.js';
-import { StorageCorruptedError } from '../store/errors.js';
-import type { RecordedEvent } from '../store/event.js';
 import { recordedEvent } from '../store/recorded-event.js';
-import { stretchesPassedOver } from '../store/stretches.js';
 import type {
   LogPage,
   ReadAllRequest,
@@ -19,7 +16,7 @@ import { eventsOfLog } from './queries/events.js';
 import { firstKept, firstPositionFrom } from './first-kept.js';
 import { loadLog } from './queries/log.js';
 import { globalPositionOf, idAt, idInStream } from './queries/places.js';
-import { countInStream, findStream } from './queries/streams.js';
+import { findStream } from './queries/streams.js';
 import type { PagePart } from './read-in-turns.js';
 import type { SqliteClient } from './sqlite-client.js';
 
@@ -134,9 +131,7 @@ export function readTimePage(
     if (bytes <= room.most) {
       const rows = eventsByTime(client, span);
       const next = rows.length > most ? placeOf(rows[most - 1]) : undefined;
-      const events = rows.slice(0, most).map(recordedEvent);
-      checkPassedOver(client, events);
-      return { page: { events, next }, bytes, isFull: false };
+      return { page: { events: rows.slice(0, most).map(recordedEvent), next }, bytes, isFull: false };
     }
   }
   const kinds = kindsByTime(client, span);
@@ -152,26 +147,12 @@ export function readTimePage(
     : count > 0
       ? eventsByTime(client, { ...span, limit: count })
       : [];
-  const found = events.map(recordedEvent);
-  checkPassedOver(client, found);
   const isFull = count < wanted.length;
   let looked = Math.min(kinds.length, most);
   if (isFull) looked = kinds.indexOf(wanted[count]);
   else if (count === limit) looked = kinds.indexOf(wanted[count - 1]) + 1;
   const next = looked < kinds.length ? (looked > 0 ? placeOf(kinds[looked - 1]) : after) : undefined;
-  return { page: { events: found, next }, bytes, isFull };
-}
-
-/** @throws {StorageCorruptedError} when an event is missing between two of the same stream */
-function checkPassedOver(client: SqliteClient, events: readonly RecordedEvent[]): void {
-  for (const { streamId, first, last } of stretchesPassedOver(events)) {
-    const count = countInStream(client, findStream(client, streamId)!.number, first, last);
-    if (count === last - first + 1) continue;
-    throw new StorageCorruptedError(
-      `stream "${streamId}" of ${client.storage}`,
-      `events are missing between ${first} and ${last}`,
-    );
-  }
+  return { page: { events: events.map(recordedEvent), next }, bytes, isFull };
 }
 
 function placeOf({ timestamp, globalPosition }: TimePlace): TimePlace {

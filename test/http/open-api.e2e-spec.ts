@@ -21,6 +21,8 @@ async function documentOf(adapter: AdapterName, version?: string, readOnly = fal
   return SwaggerModule.createDocument(app, config.build());
 }
 
+const A_DEAD_LETTER = Buffer.from(JSON.stringify([0, 'billing', 1, 'memory-store'])).toString('base64url');
+
 describe.each(ADAPTERS)('on %s, the OpenAPI document', (adapter) => {
   it.each([undefined, '3.1.0'])('is valid as version %s, by a validator of others', async (version) => {
     const document = await documentOf(adapter, version);
@@ -101,7 +103,10 @@ describe.each(ADAPTERS)('on %s, the OpenAPI document', (adapter) => {
       const path = template.replace('/event-store', '').replace('{streamId}', 'orders').replace('{position}', '1');
       for (const parameter of operation.parameters ?? []) {
         if (!('in' in parameter) || parameter.in !== 'query') continue;
-        const { status } = await get(`${path}?${parameter.name}=${examples[parameter.name]}`);
+        // Of dead letters it is no position, but what a page has said.
+        const isLetter = path === '/dead-letters' && parameter.name === 'after';
+        const example = isLetter ? A_DEAD_LETTER : examples[parameter.name];
+        const { status } = await get(`${path}?${parameter.name}=${example}`);
         expect([path, parameter.name, status]).toEqual([path, parameter.name, 200]);
       }
       const { json } = await get(path);

@@ -12,7 +12,7 @@ import {
 } from 'nestjs-stream-store';
 import { numbered } from '../support/events.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
-import { ADAPTERS, startHttpApp } from './http-app.js';
+import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
 
 @Injectable()
 class Billing {
@@ -31,6 +31,14 @@ class OfAnotherStore {
   @OnStreamEvent('orders', { store: 'audit', durable: 'auditing', retry: { attempts: 1 } })
   refuse(): void {
     throw new Error('never');
+  }
+}
+
+@Injectable()
+class OfEverything {
+  @OnStreamEvent({ all: true }, { durable: 'everything', retry: { attempts: 1 } })
+  refuse(): void {
+    throw new Error('No.');
   }
 }
 
@@ -129,6 +137,33 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       json: { code: 'DEAD_LETTER_NOT_FOUND', id: 'billing / EU:2' },
     });
     expect((await get('/stats')).json.deadLetters).toBe(0);
+  });
+
+  it('GET /dead-letters gives page after page, and those that match', async () => {
+    const { store, get, app } = await startHttpApp(adapter, {
+      providers: [OfEverything],
+      logger: new RecordingNestLogger(),
+    });
+    for (let data = 1; data <= 5; data++) await store.append(data % 2 ? 'odd' : 'even', numbered(data, data));
+    await app.get(StreamSubscriptions).whenSettled();
+
+    const seen: unknown[] = [];
+    for (let path: string | null = '/dead-letters?limit=2&error=NO'; path !== null;) {
+      const { json, headers }: Answer = await get(path);
+      const letters = json.deadLetters as unknown as { event: { data: unknown } }[];
+      seen.push(letters.map(({ event }) => event.data));
+      const next = json.next as unknown as string | null;
+      expect(headers.link).toBe(next === null ? undefined : `<${next}>; rel="next"`);
+      path = next === null ? null : `/dead-letters${next}`;
+    }
+
+    expect(seen).toEqual([[1, 2], [3, 4], [5]]);
+    const even = (await get('/dead-letters?stream=even&from=2000-01-01')).json.deadLetters as unknown as object[];
+    expect(even).toHaveLength(2);
+    expect((await get('/dead-letters?to=2000-01-01')).json.deadLetters).toEqual([]);
+    for (const wrong of ['limit=0', 'limit=1001', 'after=1', 'from=x']) {
+      expect(await get(`/dead-letters?${wrong}`)).toMatchObject({ status: 400, json: { field: wrong.split('=')[0] } });
+    }
   });
 
   it('handlers and dead letters of another store are none of its business', async () => {

@@ -21,6 +21,7 @@ import { usePostgres } from '../support/postgres-stores.js';
 import { Random } from '../support/random.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { eventOf, HandlingWorld, ordersOf, upTo } from './fixtures/handling-world.js';
+import { lettersIn } from '../support/letters-in.js';
 
 const KILLS = scaled(10);
 const STREAMS = 10;
@@ -117,7 +118,7 @@ describe('a handler with a transaction', () => {
     await consumer.settled();
 
     expect(await rows()).toEqual(['a', 'c']);
-    expect((await deadLetters.list()).map(({ event, attempts }) => [event.data, attempts])).toEqual([['b', 3]]);
+    expect((await lettersIn(deadLetters)).map(({ event, attempts }) => [event.data, attempts])).toEqual([['b', 3]]);
     await close();
   });
 
@@ -136,7 +137,7 @@ describe('a handler with a transaction', () => {
     await consumer.settled();
 
     expect(await rows()).toEqual(['saved']);
-    expect((await deadLetters.list()).map(({ event }) => event.data)).toEqual(['swallowed']);
+    expect((await lettersIn(deadLetters)).map(({ event }) => event.data)).toEqual(['swallowed']);
     await close();
   });
 
@@ -154,7 +155,7 @@ describe('a handler with a transaction', () => {
     await consumer.settled();
 
     expect(await rows()).toEqual(['once']);
-    expect((await deadLetters.list()).map(({ event }) => event.data)).toEqual(['twice']);
+    expect((await lettersIn(deadLetters)).map(({ event }) => event.data)).toEqual(['twice']);
     await close();
   });
 
@@ -204,7 +205,7 @@ describe('a handler with a transaction', () => {
 
       expect(attempts).toEqual(times === 1 ? [1, 2] : [1, 2, 3]);
       expect(await rows()).toEqual(kept);
-      expect((await deadLetters.list()).map(({ event, attempts }) => [event.data, attempts])).toEqual(letters);
+      expect((await lettersIn(deadLetters)).map(({ event, attempts }) => [event.data, attempts])).toEqual(letters);
       await close();
     });
   });
@@ -233,7 +234,7 @@ describe('a handler with a transaction', () => {
     await consumer.settled();
 
     expect([calls, await rows()]).toEqual([3, ['lost', 'other']]);
-    expect(await deadLetters.list()).toEqual([]);
+    expect(await lettersIn(deadLetters)).toEqual([]);
     await close();
   });
 

@@ -16,6 +16,7 @@ import { type HandlerParts, streamOf } from './machine.js';
 import { ManualClock } from './manual-clock.js';
 import { RecordingLogger } from './recorders.js';
 import { SharedMemory } from './shared-memory-engine.js';
+import { lettersIn } from './letters-in.js';
 
 const clusters: Cluster[] = [];
 
@@ -117,7 +118,7 @@ export class Instance {
   }
 
   async deadLetterOf(name: string): Promise<DeadLetter> {
-    const letter = (await this.deadLetters.list()).find(({ event }) => event.data === name);
+    const letter = (await lettersIn(this.deadLetters)).find(({ event }) => event.data === name);
     if (!letter) throw new Error(`there is no dead letter of ${name}`);
     return letter;
   }

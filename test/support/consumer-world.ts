@@ -16,6 +16,7 @@ import { turnOfEventLoop } from './collect.js';
 import { ConsumerWatch, type WatchedRun } from './consumer-watch.js';
 import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
+import { lettersIn } from './letters-in.js';
 
 const MOST_EVENTS = 10;
 const FAULTY_STEPS = 80;
@@ -261,7 +262,7 @@ export class ConsumerWorld {
   #mendLetter(process: Process): void {
     const { consumer, deadLetters } = process;
     const mend = async (): Promise<void> => {
-      const letters = await deadLetters.list();
+      const letters = await lettersIn(deadLetters);
       if (letters.length === 0 || !process.isAlive) return;
       const letter = this.#steps.random.pick(letters);
       const { globalPosition } = letter.event;

@@ -20,6 +20,7 @@ import { ConsumerWatch, place, type WatchedEvent, type WatchedRun } from './cons
 import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
 import { SharedMemory } from './shared-memory-engine.js';
+import { lettersIn } from './letters-in.js';
 
 const MOST_EVENTS = 14;
 const FAULTY_STEPS = 240;
@@ -330,7 +331,7 @@ export class LeaseWorld {
   #mendLetter(process: Process): void {
     const { consumer, deadLetters } = process;
     const mend = async (): Promise<void> => {
-      const letters = await deadLetters.list();
+      const letters = await lettersIn(deadLetters);
       if (letters.length === 0 || !process.isAlive) return;
       const letter = this.#steps.random.pick(letters);
       const { globalPosition } = letter.event;

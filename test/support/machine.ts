@@ -19,6 +19,7 @@ import { EventConsumer } from '../../lib/consumer/run/event-consumer.js';
 import { type Around, aroundEngine } from './around-engine.js';
 import { ManualClock } from './manual-clock.js';
 import { RecordingLogger } from './recorders.js';
+import { lettersIn } from './letters-in.js';
 
 const machines: Machine[] = [];
 
@@ -112,11 +113,11 @@ export class Machine {
 
   /** What the dead letters of a handler are about. */
   async deadEvents(subscription?: string): Promise<unknown[]> {
-    return (await this.deadLetters.list(subscription)).map(({ event }) => event.data);
+    return (await lettersIn(this.deadLetters, subscription)).map(({ event }) => event.data);
   }
 
   async deadLetterOf(name: string): Promise<DeadLetter> {
-    const letter = (await this.deadLetters.list()).find(({ event }) => event.data === name);
+    const letter = (await lettersIn(this.deadLetters)).find(({ event }) => event.data === name);
     if (!letter) throw new Error(`there is no dead letter of ${name}`);
     return letter;
   }

@@ -2,11 +2,14 @@ import { messageOf, stackOf, textOf } from '../../store/error-text.js';
 import { StreamNotFoundError } from '../../store/errors.js';
 import type { EventStore } from '../../store/event-store.js';
 import type { JsonValue, RecordedEvent } from '../../store/event.js';
-import { goesOnFrom, type Place } from '../../store/place.js';
+import { goesOnFrom } from '../../store/place.js';
 import { toJsonText } from '../../store/json-text.js';
 import { END } from '../../store/cursor.js';
 import type { Subscription } from '../../store/subscription.js';
 import { recordedEvent, type EventRow } from '../../store/recorded-event.js';
+import { KeyedMutex } from '../keyed-mutex.js';
+import { DeadLetterIndex, type DeadLetterChange, type DeadLetterEntry } from './dead-letter-index.js';
+import { compareOrder, type CheckedDeadLetterFilter } from './dead-letter-query.js';
 
 /** An event that a durable handler could not deal with, put aside. */
 export interface DeadLetter {
@@ -32,19 +35,28 @@ export type NewDeadLetter = Pick<DeadLetter, 'subscription' | 'event' | 'attempt
 };
 
 const STREAM_PREFIX = '$dead-letters-';
-/** How many changes are read at a time: a letter holds its event. */
+/** How many changes are read at a time, if they are not too large for a page. */
 const CHANGES_A_PAGE = 1_000;
+/** Letters that lie so close to each other are read together, with what lies between. */
+const CLOSE = 8;
 
 /**
  * The dead letters of one store, kept in streams of the store itself: one for each durable handler.
  *
- * What happened to them is what is kept: added, failed again, retried, discarded. The list is folded from that, from where
- * the last call had come, so it is the same after a restart and for every instance.
+ * What happened to them is what is kept: added, failed again, retried, discarded. An index is made from that, from where the
+ * last call had come, so it is the same after a restart and for every instance. Their events stay in the store, and are
+ * read for those that are asked for.
  */
 export class DeadLetterStore {
-  readonly #folds = new Map<string, DeadLetterFold>();
+  readonly #indexes = new Map<string, DeadLetterIndex>();
+  /** Of each index: it is brought up to date once at a time. */
+  readonly #turns = new KeyedMutex();
 
   constructor(private readonly store: EventStore) {}
+
+  get storeName(): string {
+    return this.store.name;
+  }
 
   /** Puts an event aside. Doing it twice, as after a crash, keeps one. */
   async add({ subscription, event, error, attempts, isParked }: NewDeadLetter): Promise<void> {
@@ -77,11 +89,41 @@ export class DeadLetterStore {
     return this.store.subscribe({ stream: STREAM_PREFIX + subscription, types }, END);
   }
 
-  /** Those of one handler, or all; the oldest first. */
-  async list(subscription?: string): Promise<DeadLetter[]> {
-    const names = subscription === undefined ? await this.#subscriptions() : [subscription];
-    const lists = await Promise.all(names.map((name) => this.#fold(name)));
-    return lists.flat().sort((a, b) => a.failedAt.getTime() - b.failedAt.getTime());
+  /** What is remembered of those that match, the oldest first. */
+  async entries(filter: CheckedDeadLetterFilter): Promise<DeadLetterEntry[]> {
+    const indexes = await this.#indexesOf(filter.subscription);
+    return indexes.flatMap((index) => [...index.matching(filter)]).sort(compareOrder);
+  }
+
+  /** How many there are, by the name of the durable handler; also of handlers that are no more. */
+  async counts(): Promise<Map<string, number>> {
+    const indexes = await this.#indexesOf();
+    return new Map(indexes.filter(({ count }) => count > 0).map(({ subscription, count }) => [subscription, count]));
+  }
+
+  /** What is remembered of one of them; undefined when there is none of this id. */
+  async find(id: string): Promise<DeadLetterEntry | undefined> {
+    for (const name of await this.#subscriptions()) {
+      if (!id.startsWith(`${name}:`)) continue;
+      const entry = (await this.#index(name)).find(id);
+      if (entry) return entry;
+    }
+    return undefined;
+  }
+
+  /** The streams of which later events of a handler wait behind a dead letter. */
+  async parkedStreams(subscription: string): Promise<Set<string>> {
+    const entries = [...(await this.#index(subscription)).entries()];
+    return new Set(entries.filter(({ isParked }) => isParked).map(({ streamId }) => streamId));
+  }
+
+  async #indexesOf(subscription?: string): Promise<DeadLetterIndex[]> {
+    const names = await this.#subscriptions();
+    const wanted = subscription === undefined ? names : names.filter((name) => name === subscription);
+    const indexes: DeadLetterIndex[] = [];
+    // One after the other: each may have to read a page of changes.
+    for (const name of wanted) indexes.push(await this.#index(name));
+    return indexes;
   }
 
   async #subscriptions(): Promise<string[]> {
@@ -93,91 +135,78 @@ export class DeadLetterStore {
     await this.store.appendInternally(STREAM_PREFIX + subscription, { type, data });
   }
 
-  async #fold(subscription: string): Promise<DeadLetter[]> {
-    let fold = this.#folds.get(subscription);
+  /** As it is now. */
+  async #index(subscription: string): Promise<DeadLetterIndex> {
+    await this.#turns.take(subscription, () => this.#bringUpToDate(subscription));
+    return this.#indexes.get(subscription)!;
+  }
+
+  async #bringUpToDate(subscription: string): Promise<void> {
+    let index = this.#indexes.get(subscription);
     const streamId = STREAM_PREFIX + subscription;
     // What was read of a log that went back is not what it holds.
-    if (fold && this.store.supports.leases) {
-      if (!goesOnFrom(fold.place, await this.store.look(streamId, fold.position))) fold = undefined;
+    if (index && this.store.supports.leases) {
+      if (!goesOnFrom(index.place, await this.store.look(streamId, index.position))) index = undefined;
     }
-    if (!fold) this.#folds.set(subscription, (fold = new DeadLetterFold(subscription)));
+    if (!index) this.#indexes.set(subscription, (index = new DeadLetterIndex(subscription)));
     try {
       const { firstPosition, lastPosition } = await this.store.getStreamInfo(streamId);
-      if (lastPosition > fold.position) {
+      if (lastPosition > index.position) {
         for (let isEnd = false; !isEnd;) {
-          const page = await this.store.read(streamId, fold.position, CHANGES_A_PAGE);
-          for (const event of page.events) fold.apply(event);
+          const page = await this.store.read(streamId, index.position, CHANGES_A_PAGE);
+          for (const event of page.events) index.apply(event);
           isEnd = page.isEnd;
         }
       }
-      fold.forgetBefore(firstPosition);
+      index.forgetBefore(firstPosition);
     } catch (error) {
       if (!(error instanceof StreamNotFoundError)) throw error;
     }
-    return fold.letters();
+  }
+
+  /** Reads letters, with their events. One that retention has removed meanwhile is left out. */
+  async load(entries: readonly DeadLetterEntry[]): Promise<Map<DeadLetterEntry, DeadLetter>> {
+    const positions = new Map<string, number[]>();
+    for (const { subscription, position, errorPosition } of entries) {
+      const known = positions.get(subscription) ?? [];
+      positions.set(subscription, known);
+      known.push(position, errorPosition);
+    }
+    const letters = new Map<DeadLetterEntry, DeadLetter>();
+    for (const [subscription, wanted] of positions) {
+      const changes = await this.#changesAt(STREAM_PREFIX + subscription, wanted);
+      for (const entry of entries) {
+        if (entry.subscription !== subscription) continue;
+        const [added, failed] = [changes.get(entry.position), changes.get(entry.errorPosition)];
+        if (added?.id === entry.id && failed?.id === entry.id) letters.set(entry, letterOf(entry, added, failed));
+      }
+    }
+    return letters;
+  }
+
+  async #changesAt(streamId: string, positions: readonly number[]): Promise<Map<number, DeadLetterChange>> {
+    const changes = new Map<number, DeadLetterChange>();
+    const wanted = [...new Set(positions)].sort((a, b) => a - b);
+    for (let next = 0; next < wanted.length;) {
+      let last = next;
+      while (last + 1 < wanted.length && wanted[last + 1] - wanted[last] <= CLOSE) last++;
+      const begin = wanted[next];
+      const { events } = await this.store.read(streamId, begin - 1, wanted[last] - begin + 1);
+      const sought = new Set(wanted.slice(next, last + 1));
+      for (const { position, data } of events) {
+        if (sought.has(position)) changes.set(position, data as unknown as DeadLetterChange);
+      }
+      // Those that did not fit into the page come with the next; those that are gone do not come.
+      const reached = events.at(-1)?.position ?? Infinity;
+      while (next <= last && wanted[next] <= reached) next++;
+    }
+    return changes;
   }
 }
 
-/** The dead letters of one handler, as far as their stream was read. */
-class DeadLetterFold {
-  place: Place = { position: 0 };
-  readonly #letters = new Map<string, DeadLetter>();
-  /** The position at which each of them was put aside. */
-  readonly #addedAt = new Map<string, number>();
-
-  constructor(private readonly subscription: string) {}
-
-  get position(): number {
-    return this.place.position;
-  }
-
-  letters(): DeadLetter[] {
-    return [...this.#letters.values()];
-  }
-
-  /** Retention removes dead letters as it removes other events. */
-  forgetBefore(firstPosition: number): void {
-    for (const [id, position] of this.#addedAt) {
-      if (position >= firstPosition) continue;
-      this.#letters.delete(id);
-      this.#addedAt.delete(id);
-    }
-  }
-
-  apply(change: RecordedEvent): void {
-    // Two calls may have read the same part of the stream.
-    if (change.position <= this.position) return;
-    this.place = { position: change.position, id: change.id };
-    const data = change.data as unknown as { id: string; error: DeadLetter['error'] };
-    const known = this.#letters.get(data.id);
-    switch (change.type) {
-      case 'dead-letter.added':
-        this.#letters.set(data.id, this.#read(change));
-        this.#addedAt.set(data.id, change.position);
-        break;
-      case 'dead-letter.failed-again':
-        if (known) this.#letters.set(data.id, { ...known, error: data.error, attempts: known.attempts + 1 });
-        break;
-      default:
-        this.#letters.delete(data.id);
-        this.#addedAt.delete(data.id);
-    }
-  }
-
-  #read(change: RecordedEvent): DeadLetter {
-    const { id, event, error, attempts, isParked } = change.data as unknown as Omit<DeadLetter, 'event'> & {
-      event: EventRow;
-    };
-    return {
-      id,
-      subscription: this.subscription,
-      event: recordedEvent(event),
-      error,
-      attempts,
-      failedAt: change.recordedAt,
-      isParked,
-    };
-  }
+function letterOf(entry: DeadLetterEntry, { event }: DeadLetterChange, { error }: DeadLetterChange): DeadLetter {
+  const { id, subscription, attempts, failedAt, isParked } = entry;
+  return { id, subscription, event: recordedEvent(event), error, attempts, failedAt: new Date(failedAt), isParked };
 }
 
 /** Data and metadata become texts: an event may nest as deep as an event can, so no event can hold it as it is. */

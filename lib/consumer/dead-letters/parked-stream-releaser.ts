@@ -1,6 +1,6 @@
 import type { EventStore } from '../../store/event-store.js';
 import type { Subscription } from '../../store/subscription.js';
-import type { DeadLetter, DeadLetterStore } from './dead-letter-store.js';
+import type { DeadLetterStore } from './dead-letter-store.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 import type { ParkedStreams } from './parked-streams.js';
 import { KeyedMutex } from '../keyed-mutex.js';
@@ -69,7 +69,7 @@ export class ParkedStreamReleaser {
     if (!isRunning() || !parked.isAny) return;
     this.#cancelCheck = store.clock.setTimer(() => this.releaseOrphans(), ORPHAN_CHECK_MS, { background: true });
     const release = async (): Promise<void> => {
-      const waiting = new Set((await this.#letters()).map(({ event }) => event.streamId));
+      const waiting = await this.#waiting();
       const orphans = parked.list().filter(({ streamId }) => !waiting.has(streamId));
       await Promise.all(orphans.map(({ streamId }) => this.release(streamId)));
     };
@@ -86,7 +86,7 @@ export class ParkedStreamReleaser {
     const parking = parked.parkingOf(streamId);
     if (!parking) return;
     try {
-      if ((await this.#letters()).some(({ event }) => event.streamId === streamId)) return;
+      if ((await this.#waiting()).has(streamId)) return;
       await this.#noteExpiredBehind(streamId);
       // Parked anew meanwhile, for a letter that was not asked about; who ends that one releases it.
       if (parked.parkingOf(streamId) !== parking) return;
@@ -99,10 +99,10 @@ export class ParkedStreamReleaser {
     }
   }
 
-  /** Those that keep a stream waiting. */
-  async #letters(): Promise<DeadLetter[]> {
+  /** The streams that a dead letter keeps waiting. */
+  #waiting(): Promise<Set<string>> {
     const { name, deadLetters, patiently } = this.consumer;
-    return (await patiently(() => deadLetters.list(name))).filter(({ isParked }) => isParked);
+    return patiently(() => deadLetters.parkedStreams(name));
   }
 
   /** Says so when retention has removed events that were passed over. */

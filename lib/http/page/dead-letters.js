@@ -4,16 +4,19 @@ import { jsonView } from './json-view.js';
 import { PollingElement } from './polling.js';
 import { hashOf } from './route.js';
 
-const MOST_SHOWN = 100;
-
 /** The events that handlers could not deal with, and what can be done about them. */
 class DeadLetters extends PollingElement {
   #isAsking = false;
   #shown = '';
+  #after = '';
 
   async load() {
-    const [{ deadLetters }, { readOnly }] = await Promise.all([get(address('dead-letters')), get(address('stats'))]);
-    return { deadLetters, readOnly };
+    const query = { after: this.#after };
+    const [{ deadLetters, next }, { readOnly }] = await Promise.all([
+      get(address('dead-letters', query)),
+      get(address('stats')),
+    ]);
+    return { deadLetters, next, readOnly };
   }
 
   render(answer) {
@@ -21,14 +24,34 @@ class DeadLetters extends PollingElement {
     const text = JSON.stringify(answer);
     if (text === this.#shown || this.#isAsking) return;
     this.#shown = text;
-    const { deadLetters, readOnly } = answer;
+    const { deadLetters, next, readOnly } = answer;
     const content =
       deadLetters.length === 0
-        ? [el('p', { class: 'empty' }, 'None: handlers have dealt with every event, or are still trying.')]
-        : deadLetters.slice(0, MOST_SHOWN).map((letter) => this.#cardOf(letter, readOnly));
-    const more = deadLetters.length - MOST_SHOWN;
-    if (more > 0) content.push(el('p', { class: 'empty' }, `These are the oldest; ${number(more)} more follow.`));
+        ? [
+            el(
+              'p',
+              { class: 'empty' },
+              this.#after === ''
+                ? 'None: handlers have dealt with every event, or are still trying.'
+                : 'None on this page.',
+            ),
+          ]
+        : deadLetters.map((letter) => this.#cardOf(letter, readOnly));
+    const pages = [];
+    if (this.#after !== '') pages.push(this.#pageButton('The oldest', ''));
+    if (next !== null) pages.push(this.#pageButton('Next page', new URLSearchParams(next.slice(1)).get('after')));
+    if (pages.length > 0) content.push(el('p', { class: 'buttons' }, ...pages));
     this.replaceChildren(el('h2', {}, 'Dead letters'), ...content);
+  }
+
+  #pageButton(text, after) {
+    const show = async () => {
+      this.#after = after;
+      this.#shown = '';
+      await this.refresh();
+      document.getElementById('main').focus();
+    };
+    return el('button', { type: 'button', onclick: show }, text);
   }
 
   #cardOf(letter, readOnly) {

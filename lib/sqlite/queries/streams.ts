@@ -36,16 +36,6 @@ export function updateStreamEnd(client: SqliteClient, stream: number, revision: 
   );
 }
 
-/** How many events of a stream there are in a stretch of positions. */
-export function countInStream(client: SqliteClient, stream: number, first: number, last: number): number {
-  return client.get<{ count: number }>(
-    'SELECT count(*) AS count FROM events WHERE stream = ? AND position BETWEEN ? AND ?',
-    stream,
-    first,
-    last,
-  )!.count;
-}
-
 /** Where a stream ends; undefined when it never was. */
 export function streamEnd(client: SqliteClient, streamId: string): StreamEnd | undefined {
   const stream = findStream(client, streamId);

@@ -8,6 +8,7 @@ import { settled } from '../../support/manual-clock.js';
 import { Random } from '../../support/random.js';
 import { scaled } from '../../support/scale.js';
 import type { SharedMemoryClient } from '../../support/shared-memory-engine.js';
+import { lettersIn } from '../../support/letters-in.js';
 
 const ALONE = { snapshot: false, leases: true, transactions: true };
 
@@ -181,7 +182,8 @@ describe('when the log goes back, a durable handler', () => {
     const copy = cluster.memory.backUp();
     await cluster.append(...names('lost', 3));
     await calm(cluster, 3);
-    const letters = async (): Promise<unknown[]> => (await instance.deadLetters.list()).map(({ event }) => event.data);
+    const letters = async (): Promise<unknown[]> =>
+      (await lettersIn(instance.deadLetters)).map(({ event }) => event.data);
     expect(await letters()).toHaveLength(4);
     await cluster.memory.putBack(copy);
     await cluster.append(...names('new', 4));

@@ -5,6 +5,7 @@ import { rejectionOf } from '../../support/events.js';
 import { Machine } from '../../support/machine.js';
 import { settled } from '../../support/manual-clock.js';
 import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { lettersIn } from '../../support/letters-in.js';
 
 const AT_ONCE = { initialDelayMs: 0 };
 
@@ -120,7 +121,7 @@ describe('with the policy dead-letter', () => {
     await consumer.settled();
 
     expect(handler.begun).toEqual(['a1', 'a2', 'a2', 'a2', 'a3', 'b1']);
-    expect(await machine.deadLetters.list()).toEqual([
+    expect(await lettersIn(machine.deadLetters)).toEqual([
       {
         id: 'd:2',
         subscription: 'd',
@@ -259,7 +260,7 @@ describe('with the policy dead-letter', () => {
     await machine.append(...thrown.map((_, index) => `a${index + 1}`));
     await consumer.settled();
 
-    const letters = await machine.deadLetters.list();
+    const letters = await lettersIn(machine.deadLetters);
     expect(letters).toHaveLength(thrown.length);
     for (const { error } of letters) {
       expect(typeof error.name).toBe('string');
@@ -285,7 +286,7 @@ describe('with the policy dead-letter', () => {
     await consumer.settled();
 
     expect(deepest).toEqual(deep);
-    const [letter] = await machine.deadLetters.list();
+    const [letter] = await lettersIn(machine.deadLetters);
     expect(letter.event).toEqual((await machine.store.readStream('a'))[0]);
     expect(handler.begun).toEqual([]);
   });
