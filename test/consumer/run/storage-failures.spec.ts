@@ -66,6 +66,23 @@ describe('a durable handler whose storage fails in one process', () => {
     expect(await first.status()).toMatchObject({ state: 'live', outage: undefined });
   });
 
+  it('can be paused meanwhile, and goes on where it was when it is resumed afterwards', async () => {
+    const { cluster, handler, first, second, recover } = await sickAndHealthy(REFUSED);
+    await second.stop();
+    await cluster.append('a1', 'a2');
+    await cluster.clock.advance(1_000);
+
+    await first.pause();
+    recover();
+    expect((await first.status()).state).toBe('paused');
+    await cluster.clock.advance(1_000);
+    expect(handler.handled).toEqual([]);
+    await first.resume();
+    await cluster.clock.advance(1_000);
+
+    expect(handler.handled).toEqual(['a1', 'a2']);
+  });
+
   it('has stopped there when it is damaged, gives its lease back, and can be resumed', async () => {
     const { cluster, handler, sick, first, second, recover } = await sickAndHealthy(DAMAGED);
 
