@@ -82,7 +82,8 @@ export class LeaseHolder {
   /** Asks no more, and gives back what it has. */
   async release(): Promise<void> {
     this.rest();
-    await this.#asking?.catch(() => undefined);
+    // Its timer may have asked again meanwhile: what is then answered must not be taken for a lease that is still held.
+    while (this.#asking) await this.#asking.catch(() => undefined);
     this.#cancelTimer?.();
     const tenure = this.#tenure;
     if (!tenure) return;
