@@ -13,6 +13,8 @@ export interface WatchedEvent {
   failures: number;
   /** How many attempts were counted in a checkpoint before they began; a crash may have come in between. */
   counted: number;
+  /** How many attempts handled it in a transaction that was not committed, or is not yet: one that was cut off has failed. */
+  uncommitted: number;
   /** Whether what the handler wrote in a transaction of the loop's was committed. */
   isKept?: boolean;
   letter?: 'open' | 'handled' | 'discarded';
@@ -66,7 +68,7 @@ export class ConsumerWatch {
   }
 
   appended(streamId: string, position: number, globalPosition: number): void {
-    const event = { streamId, position, globalPosition, failures: 0, counted: 0, hasBegun: false };
+    const event = { streamId, position, globalPosition, failures: 0, counted: 0, uncommitted: 0, hasBegun: false };
     this.events.set(globalPosition, event);
     const stream = this.#streams.get(streamId);
     if (stream) stream.push(event);
@@ -203,7 +205,8 @@ export class ConsumerWatch {
   isFinished(event: WatchedEvent): boolean {
     if (event.success || event.letter !== undefined || this.isTrimmed(event)) return true;
     const { onFailure, retry } = this.options;
-    return onFailure === 'skip' && Math.max(event.failures, event.counted) >= retry.attempts;
+    const { failures, uncommitted, counted } = event;
+    return onFailure === 'skip' && Math.max(failures + uncommitted, counted) >= retry.attempts;
   }
 
   /** The events that are not finished, in words. */

@@ -95,7 +95,9 @@ export class FatedHandler {
       };
       const transaction = context.transaction as SharedMemoryClient | undefined;
       if (!transaction) return succeeded();
+      event.uncommitted++;
       transaction.insert(place(event), () => {
+        event.uncommitted--;
         succeeded();
         if (!isRetry) this.watch.kept(event);
       });
