@@ -42,7 +42,7 @@ export class StoredCheckpoint {
       await store.saveCheckpoint(name, checkpoint, tenure?.lease, { expected: this.#last, place });
     } catch (error) {
       if (error instanceof CheckpointChangedError && (await this.#isInDoubt())) return this.save(checkpoint, place);
-      if (!isRefusal(error)) this.#inDoubt.add(JSON.stringify(checkpoint));
+      if (!isOutOfDate(error)) this.#inDoubt.add(JSON.stringify(checkpoint));
       throw error;
     }
     this.saved(checkpoint);
@@ -68,7 +68,7 @@ export class StoredCheckpoint {
   }
 }
 
-/** Whether surely nothing was kept. */
-function isRefusal(error: unknown): boolean {
+/** Whether the right to save, or what was to be saved, is out of date: then surely nothing was kept. */
+export function isOutOfDate(error: unknown): boolean {
   return error instanceof LeaseLostError || error instanceof CheckpointChangedError || error instanceof LogForkedError;
 }

@@ -3,8 +3,8 @@ import { StorageUnavailableError } from '../../store/errors.js';
 import type { EngineTransaction } from '../../store/storage-engine.js';
 import { mayPass } from '../../subscription/outage.js';
 
-/** Says in a transaction that an event was dealt with. */
-export interface DoneEntry {
+/** Says in a transaction that an event was handled. */
+export interface HandledEntry {
   write(transaction: EngineTransaction): Promise<void>;
   kept(): void;
   /** Told also when writing has failed. @param error which may leave open whether it was kept */
@@ -12,7 +12,7 @@ export interface DoneEntry {
 }
 
 /**
- * Calls a handler in a transaction, and keeps with what it has written there that the event was dealt with.
+ * Calls a handler in a transaction, and keeps with what it has written there that the event was handled.
  *
  * Once the handler was called, its attempt counts, also when it is the transaction that was cut off: the handler may have
  * kept it open for too long, and what it has done elsewhere would be done again without end.
@@ -23,7 +23,7 @@ export interface DoneEntry {
 export async function transactionalAttempt(
   store: EventStore,
   call: (transaction: unknown) => Promise<void>,
-  entry: DoneEntry | undefined,
+  entry: HandledEntry | undefined,
 ): Promise<{ readonly error: unknown } | undefined> {
   let failure = undefined as { readonly error: unknown } | undefined;
   let wasCalled = false;

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../../store/checkpoint.js';
 import type { Lease } from '../../store/storage-engine.js';
 import { checkFit } from '../checkpoint/checkpoint-compatibility.js';
-import type { ConsumerParts } from '../run/event-consumer.js';
+import type { ConsumerParts } from '../consumer-parts.js';
 import type { Partition } from './partition.js';
 
 /** How often to look whether another process has kept what it was about to keep. */

@@ -1,6 +1,7 @@
 import type { Consumer, ConsumerState, ConsumerStatus, PartitionStatus } from '../consumer.js';
 import type { DeadLetter } from '../dead-letters/dead-letter-store.js';
-import { type ConsumerParts, EventConsumer } from '../run/event-consumer.js';
+import type { ConsumerParts } from '../consumer-parts.js';
+import { EventConsumer } from '../run/event-consumer.js';
 import { lagOf } from '../checkpoint/stored-progress.js';
 import { LeasedConsumer } from '../leases/leased-consumer.js';
 import { type Partition, partitionOf, partitionsOf } from './partition.js';
