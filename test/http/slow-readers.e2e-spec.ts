@@ -10,7 +10,7 @@ const READERS = 10;
 /** In MB. What the readers are given altogether, it could not hold; a page for each of them, it can. */
 const HEAP = 512;
 /** Of 1 MB each. */
-const EVENTS = scaled(120, 28);
+const EVENTS = scaled(60, 28);
 
 let app: string;
 
