@@ -3,6 +3,9 @@ import type { Query } from './query.js';
 
 const FILTER = ['subscription', 'error', 'from', 'to', 'stream'] as const;
 
+/** The parameters that say which dead letters are meant. */
+export const DEAD_LETTER_FILTER: readonly string[] = FILTER;
+
 /** What a request for a page of dead letters takes. */
 export const DEAD_LETTER_PARAMETERS: readonly string[] = [...FILTER, 'after', 'limit'];
 

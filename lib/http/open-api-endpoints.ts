@@ -89,6 +89,10 @@ export const PARAMETERS = {
 };
 
 const LINES: Schema = { type: 'string', description: 'One event a line.' };
+const PROGRESS: Schema = {
+  type: 'string',
+  description: 'How far it is, as a JSON object a line: total, done, failed, skipped, isDone.',
+};
 const LIVE: Schema = { type: 'string', description: 'Server-sent events; the id of each is its position.' };
 
 /** By controller and method. */
@@ -208,6 +212,26 @@ export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[
       path: ['id'],
       answers: { 204: {} },
       problems: [400, 404, 409, 504],
+    },
+  ],
+  [
+    OperationsWriteController,
+    'retryDeadLetters',
+    {
+      summary: 'Hands the events of all dead letters that match to their handlers once more, and tells how far it is',
+      takes: ['subscription', 'error', 'failedFrom', 'failedTo', 'stream'],
+      answers: { 200: { [NDJSON_MEDIA]: PROGRESS } },
+      problems: [400],
+    },
+  ],
+  [
+    OperationsWriteController,
+    'discardDeadLetters',
+    {
+      summary: 'Gives all dead letters up that match, and tells how far it is',
+      takes: ['subscription', 'error', 'failedFrom', 'failedTo', 'stream'],
+      answers: { 200: { [NDJSON_MEDIA]: PROGRESS } },
+      problems: [400],
     },
   ],
   [

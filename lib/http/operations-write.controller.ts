@@ -1,14 +1,25 @@
 import { Delete, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { checkDeadLetterFilter } from '../consumer/dead-letters/dead-letter-query.js';
 import { DeadLetters } from '../nest/dead-letters.js';
 import { StreamSubscriptions } from '../nest/stream-subscriptions.js';
+import { monotonic } from '../store/clock.js';
 import { DeadLetterNotFoundError } from '../store/errors.js';
 import { EventStore } from '../store/event-store.js';
 import { checkNoOtherBody } from './append-request.js';
+import { answerWithProgress } from './bulk-progress.js';
 import { refuseCrossSite } from './cross-site.js';
+import { DEAD_LETTER_FILTER, deadLetterFilterOf } from './dead-letter-request.js';
 import type { CheckedHttpOptions } from './event-store-http-options.js';
-import { answer, answerEmpty, JSON_TYPE, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import {
+  answer,
+  answerEmpty,
+  JSON_TYPE,
+  signalOfClient,
+  type HttpRequest,
+  type HttpResponse,
+} from './http-exchange.js';
 import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from './http.tokens.js';
-import { refuseQuery } from './query.js';
+import { Query, refuseQuery } from './query.js';
 import { accessOf, checkCanWrite, checkIsOperator, type StreamAccess } from './stream-access.js';
 
 /** Has snapshots written, and deals with dead letters. */
@@ -44,10 +55,43 @@ export class OperationsWriteController {
     answerEmpty(response, 204);
   }
 
+  @Post('dead-letters/retry')
+  async retryDeadLetters(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
+    await this.#dealWithAll('retry', request, response);
+  }
+
+  @Post('dead-letters/discard')
+  async discardDeadLetters(@Req() request: HttpRequest, @Res() response: HttpResponse): Promise<void> {
+    await this.#dealWithAll('discard', request, response);
+  }
+
+  /** Those that match the query, of those that the request may see and write. It ends when the client goes. */
+  async #dealWithAll(act: 'retry' | 'discard', request: HttpRequest, response: HttpResponse): Promise<void> {
+    const query = new Query(request, DEAD_LETTER_FILTER);
+    const access = await this.#accessOfSender(request);
+    const isVisible = (streamId: string): boolean => access.canRead(streamId) && access.canWrite(streamId);
+    const scope = { stores: [this.store], filter: { ...checkDeadLetterFilter(deadLetterFilterOf(query)), isVisible } };
+    const signal = signalOfClient(response);
+    try {
+      await answerWithProgress(
+        response,
+        () => monotonic(this.store.clock),
+        (onProgress) => this.deadLetters.dealWithAll(act, scope, { signal, onProgress }),
+      );
+    } catch (error) {
+      // Who has gone needs no answer.
+      if (!signal.aborted) throw error;
+    }
+  }
+
   async #accessOfWriter(request: HttpRequest): Promise<StreamAccess> {
+    refuseQuery(request);
+    return this.#accessOfSender(request);
+  }
+
+  async #accessOfSender(request: HttpRequest): Promise<StreamAccess> {
     refuseCrossSite(request, this.options.allowedOrigins);
     checkNoOtherBody(request);
-    refuseQuery(request);
     return accessOf(request, this.options.access);
   }
 

@@ -51,6 +51,8 @@ describe.each(ADAPTERS)('on %s, the OpenAPI document', (adapter) => {
       'get /event-store/streams/{streamId}/events',
       'get /event-store/streams/{streamId}/events/{position}',
       'get /event-store/subscriptions',
+      'post /event-store/dead-letters/discard',
+      'post /event-store/dead-letters/retry',
       'post /event-store/dead-letters/{id}/retry',
       'post /event-store/snapshots',
       'post /event-store/streams/{streamId}/events',

@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import {
+  DeadLetters,
   EventStoreModule,
   memoryEngine,
   OnStreamEvent,
@@ -11,6 +14,8 @@ import {
   type RecordedEvent,
 } from 'nestjs-stream-store';
 import { numbered } from '../support/events.js';
+import { eventually } from '../support/eventually.js';
+import { ManualClock, settled } from '../support/manual-clock.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
 import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
 
@@ -18,9 +23,11 @@ import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
 class Billing {
   refuses = true;
   readonly billed: unknown[] = [];
+  wait: () => Promise<void> | void = () => undefined;
 
   @OnStreamEvent('orders', { durable: 'billing / EU', retry: { attempts: 2, initialDelayMs: 1 } })
-  bill({ data }: RecordedEvent): void {
+  async bill({ data }: RecordedEvent): Promise<void> {
+    await this.wait();
     if (this.refuses && data === 2) throw new TypeError('no card');
     this.billed.push(data);
   }
@@ -164,6 +171,66 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     for (const wrong of ['limit=0', 'limit=1001', 'after=1', 'from=x']) {
       expect(await get(`/dead-letters?${wrong}`)).toMatchObject({ status: 400, json: { field: wrong.split('=')[0] } });
     }
+  });
+
+  it('POST /dead-letters/retry and /discard deal with all that match, and tell how far they are', async () => {
+    const { store, send, get, app } = await start();
+    for (let n = 0; n < 3; n++) await store.append('orders', numbered(2, 2));
+    await app.get(StreamSubscriptions).whenSettled();
+    const linesOf = ({ text }: Answer): unknown[] =>
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
+
+    const failed = await send('POST', '/dead-letters/retry');
+    app.get(Billing).refuses = false;
+    const none = await send('POST', '/dead-letters/discard?error=nothing+like+it');
+    const retried = await send('POST', '/dead-letters/retry?subscription=billing+%2F+EU&error=card');
+
+    expect(failed.headers['content-type']).toBe('application/x-ndjson');
+    expect(linesOf(failed).at(-1)).toEqual({ total: 3, done: 0, failed: 3, skipped: 0, isDone: true });
+    expect(linesOf(none)).toEqual([{ total: 0, done: 0, failed: 0, skipped: 0, isDone: true }]);
+    expect(linesOf(retried).at(-1)).toEqual({ total: 3, done: 3, failed: 0, skipped: 0, isDone: true });
+    expect(app.get(Billing).billed).toEqual([2, 2, 2]);
+    expect((await get('/dead-letters')).json.deadLetters).toEqual([]);
+    expect(await send('POST', '/dead-letters/retry?handler=x')).toMatchObject({
+      status: 400,
+      json: { field: 'handler' },
+    });
+  });
+
+  it('tells how far a retry of many is once a second, and ends it when the client goes', async () => {
+    const clock = new ManualClock();
+    const { store, url, app } = await startHttpApp(adapter, {
+      ...{ providers: [Billing], logger: new RecordingNestLogger() },
+      store: { clock },
+    });
+    const billing = app.get(Billing);
+    for (let n = 0; n < 5; n++) await store.append('orders', numbered(2, 2));
+    await clock.advance(100);
+    await app.get(StreamSubscriptions).whenSettled();
+    billing.refuses = false;
+    const atWork: (() => void)[] = [];
+    billing.wait = () => new Promise((resolve) => atWork.push(resolve));
+
+    const client = request(`${url}/dead-letters/retry`, { method: 'POST', agent: false });
+    client.on('error', () => undefined).end();
+    await eventually('the first', () => atWork.length === 1);
+    await clock.advance(1_000);
+    atWork[0]();
+    const [response] = (await once(client, 'response')) as [IncomingMessage];
+    const [line] = (await once(response.setEncoding('utf8'), 'data')) as [string];
+    client.destroy();
+    await eventually('the second', () => atWork.length === 2);
+    await eventually('that it has gone', () => response.destroyed);
+    await settled();
+    atWork[1]();
+    await settled();
+
+    expect(JSON.parse(line)).toEqual({ total: 5, done: 1, failed: 0, skipped: 0, isDone: false });
+    expect(atWork).toHaveLength(2);
+    expect(await app.get(DeadLetters).count()).toBe(3);
   });
 
   it('handlers and dead letters of another store are none of its business', async () => {
