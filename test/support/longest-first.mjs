@@ -1,7 +1,13 @@
 import Sequencer from '@jest/test-sequencer';
 
 /** Files that work for minutes at full scale, the longest kind first. */
-const LONG = [/\.seeds-/, /kill|crash|failover/, /model\./, /processes|several-instances|restarts/, /concurrency/];
+const LONG = [
+  /\.seeds-|under-plans/,
+  /kill|crash|failover|heap|slow-readers/,
+  /model\./,
+  /processes|several-instances|restarts/,
+  /concurrency/,
+];
 
 /**
  * Starts the longest files first, so that none is alone on its core when all others have ended. Where Jest has no times of an
