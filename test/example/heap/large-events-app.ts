@@ -33,6 +33,7 @@ class App {}
 
 const app = await NestFactory.createApplicationContext(App, { logger: ['error'] });
 const store = app.get(EventStore);
+process.on('SIGTERM', () => void app.close().then(() => say('closed')));
 say('ready');
 
 async function pages(): Promise<number> {
@@ -65,5 +66,4 @@ async function followed(): Promise<number> {
 for (const way of [pages, replayed, followed]) say(`${way.name} ${await way()}`);
 const atOnce = await Promise.all([pages(), replayed(), followed()]);
 say(`at once ${atOnce.join(' ')}`);
-process.on('SIGTERM', () => void app.close().then(() => say('closed')));
 setInterval(() => undefined, 60_000);
