@@ -252,6 +252,41 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
     expect((await app.get('/stats')).json).toMatchObject({ deadLetters: 1 });
   });
 
+  it('finds dead letters, and retries or discards all that match', async () => {
+    const app = await start('Express', { logger: new RecordingNestLogger() });
+    for (const stream of ['order-1', 'order-1', 'order-2', 'order-3'])
+      await app.store.append(stream, { type: 'order.placed', data: { euros: 99 } });
+    await app.app.get(StreamSubscriptions).whenSettled();
+    const page = await open(app, '/page/index.html#/dead-letters');
+    await page.getByRole('article').nth(3).waitFor();
+
+    await page.getByLabel('Error').fill('no such thing');
+    await page.keyboard.press('Enter');
+    await page.getByText('None that matches.').waitFor();
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByLabel('Stream').fill('order-1');
+    await page.keyboard.press('Enter');
+    await page.getByRole('article').nth(2).waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Discard all that match' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
+    await page.getByText('2 of 2 were given up.').waitFor();
+    await page.getByText('None that matches.').waitFor();
+
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByRole('button', { name: 'Retry all' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry' }).click();
+    await page.getByText('0 of 2 were dealt with, 2 failed again.').waitFor();
+    app.app.get(Billing).refuses = false;
+    await page.getByRole('button', { name: 'Retry all' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Retry all' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry' }).click();
+    await page.getByText('2 of 2 were dealt with.').waitFor();
+
+    expect((await app.get('/stats')).json).toMatchObject({ deadLetters: 0 });
+    await page.getByText('None: handlers have dealt with every event').waitFor();
+  });
+
   it('says why a retry failed, and offers none when the endpoints only read', async () => {
     const logger = new RecordingNestLogger();
     const app = await start('Fastify', { logger });
@@ -259,7 +294,7 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
     await app.app.get(StreamSubscriptions).whenSettled();
     const page = await open(app, '/page/index.html#/dead-letters');
 
-    await page.getByRole('button', { name: /^Retry/ }).click();
+    await page.getByRole('button', { name: /^Retry order/ }).click();
     await page.getByText(/billing failed on event .* again/).waitFor();
     // Browsers report every answer that is an error.
     expect(faults.splice(0)).toEqual([expect.stringContaining('409')]);

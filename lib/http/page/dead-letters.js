@@ -1,4 +1,4 @@
-import { address, get, post } from './api.js';
+import { address, get, post, progressOf } from './api.js';
 import { el, number, say, time } from './dom.js';
 import { jsonView } from './json-view.js';
 import { PollingElement } from './polling.js';
@@ -9,9 +9,26 @@ class DeadLetters extends PollingElement {
   #isAsking = false;
   #shown = '';
   #after = '';
+  #filter = filterForm();
+  #bulk = el('p', { class: 'buttons', hidden: true });
+  #progress = el('progress', { 'aria-label': 'How many were dealt with', hidden: true });
+  #list = el('div');
+
+  connectedCallback() {
+    if (!this.firstChild) {
+      this.#filter.addEventListener('change', () => this.#showFrom(''));
+      this.#filter.addEventListener('reset', () => setTimeout(() => this.#showFrom('')));
+      this.#filter.addEventListener('submit', (event) => {
+        event.preventDefault();
+        this.#showFrom('');
+      });
+      this.append(el('h2', {}, 'Dead letters'), this.#filter, this.#bulk, this.#progress, this.#list);
+    }
+    super.connectedCallback();
+  }
 
   async load() {
-    const query = { after: this.#after };
+    const query = { ...this.#filter.values(), after: this.#after };
     const [{ deadLetters, next }, { readOnly }] = await Promise.all([
       get(address('dead-letters', query)),
       get(address('stats')),
@@ -25,30 +42,76 @@ class DeadLetters extends PollingElement {
     if (text === this.#shown || this.#isAsking) return;
     this.#shown = text;
     const { deadLetters, next, readOnly } = answer;
-    const content =
-      deadLetters.length === 0
-        ? [
-            el(
-              'p',
-              { class: 'empty' },
-              this.#after === ''
-                ? 'None: handlers have dealt with every event, or are still trying.'
-                : 'None on this page.',
-            ),
-          ]
-        : deadLetters.map((letter) => this.#cardOf(letter, readOnly));
+    const isEmpty = deadLetters.length === 0;
+    const content = isEmpty
+      ? [el('p', { class: 'empty' }, this.#nothing)]
+      : deadLetters.map((letter) => this.#cardOf(letter, readOnly));
     const pages = [];
     if (this.#after !== '') pages.push(this.#pageButton('The oldest', ''));
     if (next !== null) pages.push(this.#pageButton('Next page', new URLSearchParams(next.slice(1)).get('after')));
     if (pages.length > 0) content.push(el('p', { class: 'buttons' }, ...pages));
-    this.replaceChildren(el('h2', {}, 'Dead letters'), ...content);
+    this.#list.replaceChildren(...content);
+    this.#bulk.hidden = readOnly || isEmpty;
+    this.#bulk.replaceChildren(...(this.#bulk.hidden ? [] : this.#bulkButtons()));
+  }
+
+  get #isFiltered() {
+    return Object.values(this.#filter.values()).some(Boolean);
+  }
+
+  get #nothing() {
+    if (this.#isFiltered) return 'None that matches.';
+    if (this.#after !== '') return 'None on this page.';
+    return 'None: handlers have dealt with every event, or are still trying.';
+  }
+
+  async #showFrom(after) {
+    this.#after = after;
+    this.#shown = '';
+    await this.refresh();
+  }
+
+  #bulkButtons() {
+    const which = this.#isFiltered ? 'all that match' : 'all';
+    const retry = () =>
+      this.#doWithAll('retry', `Hand ${which} to their handlers once more?`, 'Retry', 'were dealt with');
+    const discard = () =>
+      this.#doWithAll(
+        'discard',
+        `Give ${which} up? Their handlers will not get them again.`,
+        'Discard',
+        'were given up',
+      );
+    return [
+      el('button', { type: 'button', onclick: retry }, `Retry ${which}`),
+      el('button', { type: 'button', onclick: discard }, `Discard ${which}`),
+    ];
+  }
+
+  async #doWithAll(act, question, verb, done) {
+    const url = address(`dead-letters/${act}`, this.#filter.values());
+    if (!(await confirmed(question, verb))) return;
+    await this.#do(async () => {
+      let end;
+      this.#progress.hidden = false;
+      this.#progress.removeAttribute('value');
+      try {
+        for await (end of progressOf(url)) {
+          this.#progress.max = end.total;
+          this.#progress.value = end.done + end.failed + end.skipped;
+        }
+      } finally {
+        this.#progress.hidden = true;
+      }
+      const { total, failed, skipped } = end;
+      const rest = [failed > 0 && `${number(failed)} failed again`, skipped > 0 && `${number(skipped)} were left`];
+      return [`${number(end.done)} of ${number(total)} ${done}`, ...rest.filter(Boolean)].join(', ') + '.';
+    });
   }
 
   #pageButton(text, after) {
     const show = async () => {
-      this.#after = after;
-      this.#shown = '';
-      await this.refresh();
+      await this.#showFrom(after);
       document.getElementById('main').focus();
     };
     return el('button', { type: 'button', onclick: show }, text);
@@ -93,13 +156,14 @@ class DeadLetters extends PollingElement {
     );
   }
 
+  /** @param act which may give what there is to say of it @param done what else is said */
   async #do(act, done) {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    for (const button of this.querySelectorAll('button')) button.disabled = true;
+    // They are made anew when the answer is there.
+    for (const button of this.querySelectorAll('.buttons button')) button.disabled = true;
     try {
-      await act();
-      say(done);
+      say((await act()) ?? done);
     } catch (error) {
       say(error.message, true);
     }
@@ -108,6 +172,28 @@ class DeadLetters extends PollingElement {
     await this.refresh();
     document.getElementById('main').focus();
   }
+}
+
+/** Which of them are shown. */
+function filterForm() {
+  const [subscription, error, stream] = ['subscription', 'error', 'stream'].map((name) =>
+    el('input', { id: `letters-${name}`, name, autocomplete: 'off', spellcheck: 'false' }),
+  );
+  const labelled = (text, input) => el('label', {}, el('span', {}, text), input);
+  const clear = el('button', { type: 'reset', hidden: true }, 'Clear');
+  const form = el(
+    'form',
+    { class: 'filter', 'aria-label': 'Which dead letters' },
+    labelled('Handler', subscription),
+    labelled('Error', error),
+    labelled('Stream', stream),
+    clear,
+  );
+  form.values = () => ({ subscription: subscription.value, error: error.value, stream: stream.value });
+  const update = () => (clear.hidden = !Object.values(form.values()).some(Boolean));
+  form.addEventListener('input', update);
+  form.addEventListener('reset', () => setTimeout(update));
+  return form;
 }
 
 /** Asks whether something is really meant. */
