@@ -27,7 +27,7 @@ const WRITERS = 4;
 const MOST_UNHANDLED = 200;
 
 /** Each round makes a new standby, which takes most of its time. */
-const LOSSES = Math.max(2, Math.round(25 * SCALE));
+const LOSSES = Math.max(2, Math.round(10 * SCALE));
 
 const logger = { log: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -61,7 +61,8 @@ here('with a synchronous standby', () => {
           .compile()
       ).init();
       const stores = [app.get(EventStore), await openEventStore({ engine: engine(), logger })];
-      const reader = collect(stores[1].subscribe({ streams: 'writer-*' }, START));
+      let forks = 0;
+      const reader = collect(stores[1].subscribe({ streams: 'writer-*' }, START, { onFork: () => forks++ }));
       const write = async (store: EventStore, writer: number): Promise<number> => {
         for (let revision = 0; ; revision++) {
           if (progress.isOver) return revision;
@@ -103,8 +104,12 @@ here('with a synchronous standby', () => {
           Array.from({ length: revision }, (_, index) => index + 1),
         );
       }
-      await eventually('the last event', () => reader.items.length >= events.length);
-      expect(reader.items.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+      const read = () => reader.items.map(({ id }) => id);
+      await eventually('the last event', () => new Set(read()).size >= events.length);
+      // A server that dies may show others, for a moment, a commit that its standby has not got. Then the log goes back, and
+      // who has seen that is told, and gets again what follows the place up to which both logs are the same.
+      const ids = read().filter((id, index, all) => forks === 0 || all.lastIndexOf(id) === index);
+      expect(ids).toEqual(events.map(({ id }) => id));
       const ledger = async () =>
         (await pair.primary.run('SELECT stream, number FROM ledger')).map(
           ({ stream, number }) => `${String(stream)}/${String(number)}`,
