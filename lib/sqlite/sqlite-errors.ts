@@ -10,6 +10,8 @@ import {
 const BUSY = { number: 5, name: 'SQLITE_BUSY', text: 'database is locked' };
 const LOCKED = { number: 6, name: 'SQLITE_LOCKED', text: 'database table is locked' };
 const CORRUPT = { number: 11, name: 'SQLITE_CORRUPT', text: 'database disk image is malformed' };
+/** An error like others to SQLite: but there is no format beyond the one that it writes. */
+const UNKNOWN_FORMAT = 'unsupported file format';
 const NO_DATABASE = { number: 26, name: 'SQLITE_NOTADB', text: 'file is not a database' };
 
 function hasCode(error: unknown, { number, name, text }: typeof BUSY): boolean {
@@ -35,10 +37,11 @@ export function toStoreError(error: unknown, file: string): EventStoreError {
   if (error instanceof EventStoreError) return error;
   const storage = storageOf(file);
   if (isBusy(error)) return new StorageUnavailableError(storage, false, error);
+  const { name, message = String(error) } = (error ?? {}) as Partial<Error>;
   // What we wrote can be parsed.
-  const isSyntaxError = (error as Error | undefined)?.name === 'SyntaxError';
-  if (hasCode(error, CORRUPT) || hasCode(error, NO_DATABASE) || isSyntaxError) {
-    return new StorageCorruptedError(storage, (error as Error).message, { cause: error });
+  const isUnreadable = name === 'SyntaxError' || message === UNKNOWN_FORMAT;
+  if (hasCode(error, CORRUPT) || hasCode(error, NO_DATABASE) || isUnreadable) {
+    return new StorageCorruptedError(storage, message, { cause: error });
   }
   return new StorageFailedError(storage, error);
 }
