@@ -119,7 +119,11 @@ async function runWorld(seed: number, trace?: (line: string) => void): Promise<v
   await subscription.close();
   while (steps.goOn()) await microtasks(5);
   await reading;
-  await store.close();
+  // It waits for what is being read, such as a look for news.
+  let isClosed = false;
+  const closing = store.close().then(() => (isClosed = true));
+  while (!isClosed) if (!steps.goOn()) await steps.pause();
+  await closing;
   expect(steps.pendingTimers).toBe(0);
 }
 
