@@ -8,6 +8,7 @@ export default {
   testMatch: ['**/*.{spec,int-spec,e2e-spec}.ts'],
   // The smoke tests bring apps of their own, with their own packages: `npm run smoke`.
   modulePathIgnorePatterns: ['<rootDir>/test/smoke/'],
+  globalSetup: '<rootDir>/test/support/page-files.mjs',
   setupFiles: ['reflect-metadata'],
   maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
   testSequencer: '<rootDir>/test/support/longest-first.mjs',

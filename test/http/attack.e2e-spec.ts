@@ -5,7 +5,6 @@ import { numbered } from '../support/events.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
 import { scaled } from '../support/scale.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
-import { preparePage } from './page-app.js';
 
 const nobody: CanActivate = { canActivate: () => false };
 
@@ -76,7 +75,6 @@ const asSent = (text: string): string => (/^[!-~]*$/.test(text) ? text.replaceAl
 
 describe.each(ADAPTERS)('on %s', (adapter) => {
   it('no way to write a path, and no method, leads past the guard', async () => {
-    await preparePage();
     const { store, send, origin } = await startHttpApp(adapter, { http: { guards: [nobody], page: true } });
     await store.append('orders', numbered(1, 3));
     expect(PATHS.length).toBeGreaterThanOrEqual(40);
@@ -385,7 +383,6 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 
   it('the page comes with headers that let nothing else in', async () => {
-    await preparePage();
     const { get } = await startHttpApp(adapter, { http: { page: true } });
 
     for (const file of ['index.html', 'main.js', 'page.css', 'uPlot.iife.min.js']) {

@@ -5,10 +5,8 @@ import { EventStoreModule } from 'nestjs-stream-store';
 import { EventStoreHttpModule } from 'nestjs-stream-store/http';
 import { numbered } from '../support/events.js';
 import { ADAPTERS, startHttpApp, type AdapterName } from './http-app.js';
-import { preparePage } from './page-app.js';
 
 async function documentOf(adapter: AdapterName, version?: string, readOnly = false): Promise<OpenAPIObject> {
-  await preparePage();
   const { app } = await startHttpApp(adapter, {
     http: { readOnly, page: true },
     imports: [

@@ -1,10 +1,7 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Injectable } from '@nestjs/common';
 import { createEvent, OnStreamEvent, type EventStore, type RecordedEvent } from 'nestjs-stream-store';
 import { chromium, type Browser } from 'playwright-core';
-import { REPOSITORY } from '../docs/markdown.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 
@@ -16,13 +13,6 @@ if (!HAS_CHROMIUM)
 
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
-}
-
-/** Puts beside the page what the build puts there. */
-export async function preparePage(): Promise<void> {
-  const script = pathToFileURL(join(REPOSITORY, 'scripts/uplot.mjs')).href;
-  const { copyUplot } = (await import(script)) as { copyUplot: (folder: string) => void };
-  copyUplot(join(REPOSITORY, 'lib/http/page/uplot'));
 }
 
 /** A handler that refuses what costs more than 95 euros, as long as it is told to. */

@@ -6,7 +6,6 @@ import { EventStoreHttpModule, type EventStoreHttpOptions, type EventStoreHttpRo
 import { numbered } from '../support/events.js';
 import { startApp, startFailure } from '../support/nest-app.js';
 import { adapterOf, ADAPTERS, startHttpApp, type HttpApp } from './http-app.js';
-import { preparePage } from './page-app.js';
 
 @Injectable()
 class Keys {
@@ -134,8 +133,6 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   const boot = (http: EventStoreHttpRoutes & EventStoreHttpOptions) => startHttpApp(adapter, { http });
 
   it('there is nothing to write with, and no page, unless it is asked for', async () => {
-    await preparePage();
-
     expect(await endpointsOf(await boot({ readOnly: undefined }))).toEqual(namesOf(ENDPOINTS));
     expect(await endpointsOf(await boot({ readOnly: true, page: true }))).toEqual(namesOf([...ENDPOINTS, ...PAGE]));
     expect(await endpointsOf(await boot({ readOnly: false }))).toEqual(namesOf([...ENDPOINTS, ...WRITING]));
@@ -143,7 +140,6 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 
   it('a guard keeps the door of every endpoint, and may inject what the imports bring', async () => {
-    await preparePage();
     const { store, send } = await boot({ guards: [NeedsKey], imports: [KeysModule], readOnly: false, page: true });
     await store.append('orders', numbered(1, 1));
 

@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.js';
 import { RecordingNestLogger } from '../support/nest-app.js';
 import { startGateway } from './gateway.js';
 import { ADAPTERS, startHttpApp, type AdapterName, type HttpApp, type HttpAppOptions } from './http-app.js';
-import { appendADay, Billing, HAS_CHROMIUM, launchChromium, preparePage } from './page-app.js';
+import { appendADay, Billing, HAS_CHROMIUM, launchChromium } from './page-app.js';
 
 const NOW = Date.parse('2024-05-17T18:00:00Z');
 
@@ -21,7 +21,6 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
   const faults: string[] = [];
 
   beforeAll(async () => {
-    await preparePage();
     browser = await launchChromium();
   }, 60_000);
   afterAll(() => browser?.close());

@@ -4,7 +4,7 @@ import { OnStreamEvent, StreamSubscriptions, type RecordedEvent } from 'nestjs-s
 import type { Browser } from 'playwright-core';
 import { RecordingNestLogger } from '../support/nest-app.js';
 import { startHttpApp } from './http-app.js';
-import { HAS_CHROMIUM, launchChromium, preparePage } from './page-app.js';
+import { HAS_CHROMIUM, launchChromium } from './page-app.js';
 
 // The usual ways out of a text (OWASP, "XSS Filter Evasion Cheat Sheet"), each in the ways that each context needs.
 const SCRIPT = 'alert(1)';
@@ -57,7 +57,6 @@ class Refusing {
   let browser: Browser;
 
   beforeAll(async () => {
-    await preparePage();
     browser = await launchChromium();
   }, 60_000);
   afterAll(() => browser?.close());
