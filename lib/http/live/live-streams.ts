@@ -10,6 +10,7 @@ import { messageOf, stackOf } from '../../store/error-text.js';
 import { monotonic } from '../../store/clock.js';
 import { EventStore } from '../../store/event-store.js';
 import { StoreClosedError } from '../../store/errors.js';
+import { ClientPlaces } from '../client-places.js';
 import type { CheckedHttpOptions } from '../event-store-http-options.js';
 import type { Visibility } from '../event-page.js';
 import { beginAnswer, hasAnswered, rawRequest, type HttpRequest, type HttpResponse } from '../http-exchange.js';
@@ -35,8 +36,7 @@ const LAST_WORDS_MS = 500;
 @Injectable()
 export class LiveStreams implements BeforeApplicationShutdown {
   readonly #clients = new Map<LiveClient, Promise<void>>();
-  /** How many clients each user has. */
-  readonly #clientsOf = new Map<string, number>();
+  readonly #places: ClientPlaces;
   readonly #channels = new Map<string, LiveChannel>();
   readonly #feeds = new Map<string, LiveFeed>();
   /** What is asked of the log at this moment, by stream and position. */
@@ -50,6 +50,12 @@ export class LiveStreams implements BeforeApplicationShutdown {
     @Inject(CHECKED_HTTP_OPTIONS) private readonly options: CheckedHttpOptions,
   ) {
     const { heartbeatMs, stallTimeoutMs, liveSessionMs: sessionMs } = options;
+    this.#places = new ClientPlaces({
+      most: options.maxLiveClients,
+      mostPerUser: options.maxLiveClientsPerUser,
+      full: (count) => `There are ${count} live clients, as many as may be: come again.`,
+      fullForUser: (count) => `You have ${count} live clients, as many as may be: end one, or come again.`,
+    });
     this.#source = {
       store,
       writer: new FrameWriter(),
@@ -63,7 +69,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
 
   /** How many clients there are. */
   get count(): number {
-    return this.#clients.size;
+    return this.#places.count;
   }
 
   /**
@@ -98,17 +104,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
   /** @throws {ServiceUnavailableException} when there are as many clients as may be, or the application ends */
   #checkRoom(user: string | undefined): void {
     if (this.#isClosing) throw new ServiceUnavailableException('The application is about to end: come again.');
-    const { maxLiveClients, maxLiveClientsPerUser } = this.options;
-    if (this.#clients.size >= maxLiveClients) {
-      throw new ServiceUnavailableException(
-        `There are ${this.#clients.size} live clients, as many as may be: come again.`,
-      );
-    }
-    if (user !== undefined && (this.#clientsOf.get(user) ?? 0) >= maxLiveClientsPerUser) {
-      throw new ServiceUnavailableException(
-        `You have ${maxLiveClientsPerUser} live clients, as many as may be: end one, or come again.`,
-      );
-    }
+    this.#places.check(user);
   }
 
   /**
@@ -130,7 +126,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
     if (request.method === 'HEAD' || raw.destroyed) return void raw.end();
     const client = new LiveClient(this.#source, raw, target, start, isVisible);
     this.#add(client, new Promise((resolve) => raw.once('close', resolve)), target);
-    if (user !== undefined) this.#count(user, raw);
+    raw.once('close', this.#places.take(user));
     const told = start.reset ? `event: reset\ndata: ${JSON.stringify(start.reset)}\n\n` : '';
     client.start(`retry: ${RETRY_MS}\n${told}`);
   }
@@ -163,15 +159,6 @@ export class LiveStreams implements BeforeApplicationShutdown {
       'x-accel-buffering': 'no',
       // The connection has nothing left to do when the events end, and would hold the end of the application up.
       ...(rawRequest(request).httpVersionMajor < 2 && { connection: 'close' }),
-    });
-  }
-
-  #count(user: string, raw: ServerResponse): void {
-    this.#clientsOf.set(user, (this.#clientsOf.get(user) ?? 0) + 1);
-    raw.once('close', () => {
-      const left = this.#clientsOf.get(user)! - 1;
-      if (left === 0) this.#clientsOf.delete(user);
-      else this.#clientsOf.set(user, left);
     });
   }
 
