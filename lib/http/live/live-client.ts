@@ -80,9 +80,13 @@ export class LiveClient implements Follower {
     return this.#blockedSince !== undefined;
   }
 
-  /** @param prologue what is sent before the first event */
-  start(prologue: string): void {
-    this.#send(`${prologue}${this.#idLine(this.#position)}\n`);
+  /**
+   * @param retryMs how soon it is to come again after its connection has ended
+   * @param reset when its last event is of another log
+   */
+  start(retryMs: number, reset: LiveStart['reset']): void {
+    const told = reset ? this.#resetFrame(reset.after, reset.head) : '';
+    this.#send(`retry: ${retryMs}\n${told}${this.#idLine(this.#position)}\n`);
     void this.#goOn();
   }
 
@@ -99,10 +103,15 @@ export class LiveClient implements Follower {
 
   /** Says that what it got is of another log, and that it gets all of this one. */
   #reset(after: number, head: number): void {
-    const told = this.isVisible ? { after: this.#known?.position } : { after, head };
+    const told = this.#resetFrame(this.isVisible ? this.#known?.position : after, head);
     this.#position = 0;
     this.#known = { position: 0 };
-    this.#send(`event: reset\ndata: ${JSON.stringify(told)}\n\n${this.#idLine(0)}\n`);
+    this.#send(`${told}${this.#idLine(0)}\n`);
+  }
+
+  /** Where the log ends is told only to those who may see everything. */
+  #resetFrame(after: number | undefined, head: number): string {
+    return `event: reset\ndata: ${JSON.stringify(this.isVisible ? { after } : { after, head })}\n\n`;
   }
 
   leaveBehind(): void {

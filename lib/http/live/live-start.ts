@@ -18,8 +18,8 @@ export interface LiveStart {
   readonly after: number;
   /** That place, or the last one before it of which the client may know; undefined when none was found. */
   readonly known: Place | undefined;
-  /** What a client is told whose last event is of another log: where it was and, if it may see everything, where this one ends. */
-  readonly reset: { readonly after: number; readonly head: number | undefined } | undefined;
+  /** Of a client whose last event is of another log: where it was, and where this one ends. */
+  readonly reset: { readonly after: number; readonly head: number } | undefined;
 }
 
 /**
@@ -53,8 +53,7 @@ export async function followedFrom(
   if (goesOnFrom(said, seen) && (await mayHaveSeen(said, seen, store, target, isVisible))) {
     return { after: said.position, known: isVisible ? said : placeAt(said.position, seen.id), reset: undefined };
   }
-  const reset = { after: said.position, head: isVisible ? undefined : seen.head };
-  return { ...BEGINNING, reset };
+  return { ...BEGINNING, reset: { after: said.position, head: seen.head } };
 }
 
 /** A number is no event that the client has got: it is told of another log only when it may know where that ends. */

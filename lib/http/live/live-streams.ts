@@ -127,8 +127,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
     const client = new LiveClient(this.#source, raw, target, start, isVisible);
     this.#add(client, new Promise((resolve) => raw.once('close', resolve)), target);
     raw.once('close', this.#places.take(user));
-    const told = start.reset ? `event: reset\ndata: ${JSON.stringify(start.reset)}\n\n` : '';
-    client.start(`retry: ${RETRY_MS}\n${told}`);
+    client.start(RETRY_MS, start.reset);
   }
 
   /** Ends all clients, and waits until they have gone: an open connection would hold the end of the application up. */
