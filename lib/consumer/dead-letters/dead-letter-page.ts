@@ -1,9 +1,7 @@
+import { MOST_BYTES_A_PAGE } from '../../store/page-bytes.js';
 import type { DeadLetterEntry } from './dead-letter-index.js';
 import { compareOrder, compareText, DeadLetterCursor, type CheckedDeadLetterQuery } from './dead-letter-query.js';
 import type { DeadLetter, DeadLetterStore } from './dead-letter-store.js';
-
-/** How many bytes of letters are handed out at a time, unless the first alone has more. */
-const MOST_BYTES_A_PAGE = 8 * 1_024 * 1_024;
 
 /** Some dead letters, and where to go on. */
 export interface DeadLetterPage {
