@@ -52,15 +52,9 @@ export class HandlerReport {
     this.store.metricsCollector.onHandlerGaveUp?.({ store: this.store.name, handler: this.handler, policy });
   }
 
-  /** Something has failed that nobody has to be told of any more. */
+  /** Something other than an attempt has failed. */
   failed(error: unknown): void {
     this.#lastError = error;
-  }
-
-  /** The handler has halted. */
-  halted(why: string, error: unknown, fields?: LogFields): void {
-    this.#lastError = error;
-    this.error(`has stopped: ${why}`, error, fields);
   }
 
   outage(error: unknown): void {

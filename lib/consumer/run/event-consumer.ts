@@ -458,10 +458,11 @@ export class EventConsumer implements Consumer {
   }
 
   #halt(why: string, error: unknown, fields?: LogFields): void {
-    if (this.#state !== 'running') return this.#report.failed(error);
+    this.#report.failed(error);
+    if (this.#state !== 'running') return;
     this.#state = 'stopped';
     this.#isStoppedByStorage = !this.#isStoppedByPolicy;
-    this.#report.halted(why, error, fields);
+    this.#report.error(`has stopped: ${why}`, error, fields);
     void this.#quiet();
   }
 
