@@ -1,5 +1,5 @@
 import { address, get, post, progressOf } from './api.js';
-import { el, number, say, time } from './dom.js';
+import { el, labelled, number, say, time } from './dom.js';
 import { jsonView } from './json-view.js';
 import { PollingElement } from './polling.js';
 import { hashOf } from './route.js';
@@ -179,7 +179,6 @@ function filterForm() {
   const [subscription, error, stream] = ['subscription', 'error', 'stream'].map((name) =>
     el('input', { id: `letters-${name}`, name, autocomplete: 'off', spellcheck: 'false' }),
   );
-  const labelled = (text, input) => el('label', {}, el('span', {}, text), input);
   const clear = el('button', { type: 'reset', hidden: true }, 'Clear');
   const form = el(
     'form',

@@ -17,6 +17,11 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
+/** An input with a name above it. */
+export function labelled(text, input) {
+  return el('label', {}, el('span', {}, text), input);
+}
+
 const NUMBER = new Intl.NumberFormat();
 const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });

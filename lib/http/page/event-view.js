@@ -2,7 +2,7 @@ import './event-chart.js';
 import './event-list.js';
 import './stream-list.js';
 import { address, get } from './api.js';
-import { el, number, say } from './dom.js';
+import { el, labelled, number, say } from './dom.js';
 import { go } from './route.js';
 
 const PAGE_SIZE = 50;
@@ -196,7 +196,6 @@ function rangeForm() {
     spellcheck: 'false',
   });
   const [from, to] = ['from', 'to'].map((name) => el('input', { id: name, name, type: 'datetime-local', step: '1' }));
-  const labelled = (text, input) => el('label', {}, el('span', {}, text), input);
   const reset = el('button', { type: 'reset' }, 'Clear');
   const form = el(
     'form',
