@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { BulkProgress } from '../nest/dead-letters.js';
 import { beginAnswer, type HttpResponse } from './http-exchange.js';
 import { NDJSON_MEDIA } from './media-types.js';
@@ -20,9 +21,9 @@ export async function answerWithProgress(
   now: () => number,
   work: (report: (progress: BulkProgress) => void) => Promise<BulkProgress>,
 ): Promise<void> {
-  const begin = (): ReturnType<typeof beginAnswer> =>
+  const begin = (): ServerResponse =>
     beginAnswer(response, { 'content-type': NDJSON_MEDIA, 'x-accel-buffering': 'no' });
-  let raw: ReturnType<typeof beginAnswer> | undefined;
+  let raw: ServerResponse | undefined;
   let saidAt = now();
   try {
     const end = await work((progress) => {
@@ -35,7 +36,6 @@ export async function answerWithProgress(
     raw ??= begin();
     raw.end(lineOf(end, true));
   } catch (error) {
-    // Who has gone needs no answer.
     raw?.destroy();
     throw error;
   }

@@ -95,6 +95,13 @@ const PROGRESS: Schema = {
 };
 const LIVE: Schema = { type: 'string', description: 'Server-sent events; the id of each is its position.' };
 
+const DEAD_LETTER_FILTER = ['subscription', 'error', 'failedFrom', 'failedTo', 'stream'] as const;
+const DEALING_WITH_ALL = {
+  takes: DEAD_LETTER_FILTER,
+  answers: { 200: { [NDJSON_MEDIA]: PROGRESS } },
+  problems: [400],
+};
+
 /** By controller and method. */
 export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[] = [
   [
@@ -181,7 +188,7 @@ export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[
     'listDeadLetters',
     {
       summary: 'The events that handlers could not deal with',
-      takes: ['subscription', 'error', 'failedFrom', 'failedTo', 'stream', 'afterLetter', 'limit'],
+      takes: [...DEAD_LETTER_FILTER, 'afterLetter', 'limit'],
       answers: { 200: { [JSON_MEDIA]: deadLetterListSchema } },
       problems: [400],
     },
@@ -219,9 +226,7 @@ export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[
     'retryDeadLetters',
     {
       summary: 'Hands the events of all dead letters that match to their handlers once more, and tells how far it is',
-      takes: ['subscription', 'error', 'failedFrom', 'failedTo', 'stream'],
-      answers: { 200: { [NDJSON_MEDIA]: PROGRESS } },
-      problems: [400],
+      ...DEALING_WITH_ALL,
     },
   ],
   [
@@ -229,9 +234,7 @@ export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[
     'discardDeadLetters',
     {
       summary: 'Gives all dead letters up that match, and tells how far it is',
-      takes: ['subscription', 'error', 'failedFrom', 'failedTo', 'stream'],
-      answers: { 200: { [NDJSON_MEDIA]: PROGRESS } },
-      problems: [400],
+      ...DEALING_WITH_ALL,
     },
   ],
   [
