@@ -60,7 +60,11 @@ export class LogWatch {
     const there = [...this.#resting.keys()];
     try {
       const hasChanged = await this.#findEnd();
-      const due = there.filter((resting) => hasChanged || this.#resting.get(resting) === false);
+      const due = there.filter((resting) => {
+        const isAtEnd = this.#resting.get(resting);
+        // It may have left meanwhile.
+        return isAtEnd !== undefined && (hasChanged || !isAtEnd);
+      });
       for (const resting of due) if (resting.streamId === undefined) this.#compare(resting, this.#end!);
       await this.#lookAtStreams(due.filter(({ streamId }) => streamId !== undefined));
     } catch {
