@@ -17,6 +17,22 @@ const OPTIONAL_PEERS = {
 /** Matches a package by its place in node_modules, and by its bare name when it is built in or not installed. */
 const packages = (names) => `(?:^|node_modules/)(?:node:)?(?:${names})(?:$|/)`;
 
+/** A folder of the core that knows some others, and takes some packages. */
+const room = (folder, { knows, takes = [] }) => [
+  {
+    name: `${folder}-knows-${knows.join('-and-')}-only`,
+    severity: 'error',
+    from: { path: `^lib/${folder}/` },
+    to: { path: '^lib/', pathNot: `^lib/(?:${[...knows, folder].join('|')})/` },
+  },
+  {
+    name: `${folder}-takes-${takes.join('-and-') || 'no-package'}${takes.length > 0 ? '-only' : ''}`,
+    severity: 'error',
+    from: { path: `^lib/${folder}/` },
+    to: { dependencyTypesNot: ['core', 'local'], ...(takes.length > 0 && { pathNot: packages(takes.join('|')) }) },
+  },
+];
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -35,42 +51,9 @@ module.exports = {
     },
 
     // Subscriptions, handlers and the memory engine work without Nest, and engines can be swapped because neither knows the other.
-    {
-      name: 'subscription-knows-the-store-only',
-      severity: 'error',
-      from: { path: '^lib/subscription/' },
-      to: { path: '^lib/', pathNot: '^lib/(?:store|subscription)/' },
-    },
-    {
-      name: 'subscription-takes-rxjs-only',
-      severity: 'error',
-      from: { path: '^lib/subscription/' },
-      to: { dependencyTypesNot: ['core', 'local'], pathNot: packages('rxjs') },
-    },
-    {
-      name: 'consumer-knows-store-and-subscription-only',
-      severity: 'error',
-      from: { path: '^lib/consumer/' },
-      to: { path: '^lib/', pathNot: '^lib/(?:store|subscription|consumer)/' },
-    },
-    {
-      name: 'consumer-takes-no-package',
-      severity: 'error',
-      from: { path: '^lib/consumer/' },
-      to: { dependencyTypesNot: ['core', 'local'] },
-    },
-    {
-      name: 'memory-knows-the-store-only',
-      severity: 'error',
-      from: { path: '^lib/memory/' },
-      to: { path: '^lib/', pathNot: '^lib/(?:store|memory)/' },
-    },
-    {
-      name: 'memory-takes-no-package',
-      severity: 'error',
-      from: { path: '^lib/memory/' },
-      to: { dependencyTypesNot: ['core', 'local'] },
-    },
+    ...room('subscription', { knows: ['store'], takes: ['rxjs'] }),
+    ...room('consumer', { knows: ['store', 'subscription'] }),
+    ...room('memory', { knows: ['store'] }),
 
     // nest/ wires the core together; what it imported beyond that, every application would load.
     {
