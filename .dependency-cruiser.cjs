@@ -50,6 +50,26 @@ module.exports = {
       to: { dependencyTypesNot: ['core', 'local'], pathNot: packages('rxjs|ms|@types/ms') },
     },
 
+    // Inside store/, three layers: what things are, what others implement, what a store does. The facade stands on them.
+    {
+      name: 'values-know-values-only',
+      severity: 'error',
+      from: { path: '^lib/store/values/' },
+      to: { path: '^lib/', pathNot: '^lib/store/values/' },
+    },
+    {
+      name: 'ports-know-values-only',
+      severity: 'error',
+      from: { path: '^lib/store/ports/' },
+      to: { path: '^lib/', pathNot: '^lib/store/(?:values|ports)/' },
+    },
+    {
+      name: 'services-do-not-know-the-facade',
+      severity: 'error',
+      from: { path: '^lib/store/services/' },
+      to: { path: '^lib/store/event-store\\.ts$' },
+    },
+
     // Subscriptions, handlers and the memory engine work without Nest, and engines can be swapped because neither knows the other.
     ...room('subscription', { knows: ['store'], takes: ['rxjs'] }),
     ...room('consumer', { knows: ['store', 'subscription'] }),

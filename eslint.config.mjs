@@ -1,8 +1,8 @@
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-const FROM_THE_CLOCK = 'Take the time from the Clock (lib/store/clock.ts): a test that cannot move it has to sleep.';
-const NOT_BY_CHANCE = 'Take chance from the Clock (lib/store/clock.ts), as time: a test must be able to repeat a run.';
+const FROM_THE_CLOCK = 'Take the time from the Clock (lib/store/values/clock.ts): a test that cannot move it has to sleep.';
+const NOT_BY_CHANCE = 'Take chance from the Clock (lib/store/values/clock.ts), as time: a test must be able to repeat a run.';
 const timers = ['setTimeout', 'setInterval'];
 
 export default defineConfig(
@@ -26,11 +26,11 @@ export default defineConfig(
     },
   },
 
-  { files: ['lib/**/*.ts'], ignores: ['lib/store/logger.ts'], rules: { 'no-console': 'error' } },
+  { files: ['lib/**/*.ts'], ignores: ['lib/store/ports/logger.ts'], rules: { 'no-console': 'error' } },
 
   {
     files: ['lib/store/**/*.ts', 'lib/subscription/**/*.ts', 'lib/consumer/**/*.ts', 'lib/memory/**/*.ts'],
-    ignores: ['lib/store/clock.ts'],
+    ignores: ['lib/store/values/clock.ts'],
     rules: {
       'no-restricted-globals': [
         'error',

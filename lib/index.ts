@@ -1,6 +1,6 @@
-export { Cursor, END, START } from './store/cursor.js';
-export { systemClock, type Clock } from './store/clock.js';
-export type { Duration } from './store/duration.js';
+export { Cursor, END, START } from './store/values/cursor.js';
+export { systemClock, type Clock } from './store/values/clock.js';
+export type { Duration } from './store/values/duration.js';
 export {
   CheckpointChangedError,
   DeadLetterNotFoundError,
@@ -29,17 +29,17 @@ export {
   UnsupportedOperationError,
   ValidationError,
   WrongExpectedRevisionError,
-} from './store/errors.js';
-export { CompiledFilter, Pattern, type EventFilter } from './store/event-filter.js';
-export { createEventId } from './store/event-id.js';
+} from './store/values/errors.js';
+export { CompiledFilter, Pattern, type EventFilter } from './store/values/event-filter.js';
+export { createEventId } from './store/values/event-id.js';
 export {
   DEFAULT_EVENT_STORE_OPTIONS,
   type EventStoreOptions,
   type RetentionOptions,
 } from './store/event-store-options.js';
 export { EventStore, type AppendOptions, type AppendResult, type CheckLogOptions } from './store/event-store.js';
-export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/event.js';
-export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/expected-revision.js';
+export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/values/event.js';
+export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/values/expected-revision.js';
 export {
   checkPart,
   type CheckedLog,
@@ -48,10 +48,10 @@ export {
   type LogCheckState,
   type LogProblem,
   type PlaceInStream,
-} from './store/log-check.js';
-export type { StoreLogger } from './store/logger.js';
-export type { MaybePromise } from './store/maybe-promise.js';
-export type { AppendCall, HandlerCall, Instrumentation } from './store/instrumentation.js';
+} from './store/values/log-check.js';
+export type { StoreLogger } from './store/ports/logger.js';
+export type { MaybePromise } from './store/values/maybe-promise.js';
+export type { AppendCall, HandlerCall, Instrumentation } from './store/ports/instrumentation.js';
 export type {
   AppendMeasurement,
   HandlerMeasurement,
@@ -59,8 +59,8 @@ export type {
   Outcome,
   ReadMeasurement,
   SnapshotMeasurement,
-} from './store/metrics-collector.js';
-export { goesOnFrom, type Place, type PlaceInLog, type SeenAtPlace } from './store/place.js';
+} from './store/ports/metrics-collector.js';
+export { goesOnFrom, type Place, type PlaceInLog, type SeenAtPlace } from './store/values/place.js';
 export type {
   ReadAllOptions,
   ReadAllResult,
@@ -68,10 +68,10 @@ export type {
   ReadResult,
   ReadStreamOptions,
   ReadTimeRangeOptions,
-} from './store/read-request.js';
-export type { Time } from './store/time.js';
-export { recordedEvent, type EventRow } from './store/recorded-event.js';
-export { Replay, type ReplayOptions, type ReplayProgress } from './store/replay.js';
+} from './store/services/read-request.js';
+export type { Time } from './store/values/time.js';
+export { recordedEvent, type EventRow } from './store/values/recorded-event.js';
+export { Replay, type ReplayOptions, type ReplayProgress } from './store/services/replay.js';
 export type {
   AppendAnswer,
   AppendRequest,
@@ -100,14 +100,14 @@ export type {
   TimePlace,
   TimeRangePage,
   TrimRequest,
-} from './store/storage-engine.js';
+} from './store/ports/storage-engine.js';
 export {
   compareStreamIds,
   type Stats,
   type StoreSnapshot,
   type StreamInfo,
   type StreamQuery,
-} from './store/stream-info.js';
+} from './store/values/stream-info.js';
 export type {
   SubscribeOptions,
   Subscription,
@@ -117,7 +117,7 @@ export type {
   SubscriptionStart,
   SubscriptionState,
   SubscriptionTarget,
-} from './store/subscription.js';
+} from './store/ports/subscription.js';
 export { memoryEngine } from './memory/memory-engine.js';
 export { DEFAULT_MEMORY_ENGINE_OPTIONS, type MemoryEngineOptions } from './memory/memory-engine-options.js';
 export type { SnapshotCompression } from './memory/snapshots/compression.js';
@@ -141,7 +141,7 @@ export {
   type DiscardedDeadLetters,
   type RetriedDeadLetters,
 } from './nest/dead-letters.js';
-export type { Checkpoint, ParkedStream } from './store/checkpoint.js';
+export type { Checkpoint, ParkedStream } from './store/values/checkpoint.js';
 export type { ConsumerOptions, FailurePolicy, ForkPolicy } from './consumer/consumer-options.js';
 export type { DeadLetterPage } from './consumer/dead-letters/dead-letter-page.js';
 export type { DeadLetterFilter, DeadLetterQuery } from './consumer/dead-letters/dead-letter-query.js';

@@ -1,8 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { ValidationError } from '../store/errors.js';
-import type { JsonValue } from '../store/event.js';
-import { checkMembers } from '../store/known-members.js';
-import { checkName, checkUserStreamId, kindOf, shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import type { JsonValue } from '../store/values/event.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { checkName, checkUserStreamId, kindOf, shown } from '../store/values/names.js';
 
 /** Which fields are kept, by name or path, such as `amount` or `customer.id`. What is not listed is not kept. */
 export interface AuditedFields {

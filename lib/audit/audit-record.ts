@@ -1,4 +1,4 @@
-import type { JsonValue, RecordedEvent } from '../store/event.js';
+import type { JsonValue, RecordedEvent } from '../store/values/event.js';
 
 /** What the trail keeps of one call. */
 export interface AuditRecord {

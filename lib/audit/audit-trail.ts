@@ -1,22 +1,22 @@
 import { Inject, Injectable, Logger, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
-import { systemClock } from '../store/clock.js';
-import { messageOf, stackOf } from '../store/error-text.js';
+import { systemClock } from '../store/values/clock.js';
+import { messageOf, stackOf } from '../store/values/error-text.js';
 import {
   StorageUnavailableError,
   StoreClosedError,
   StreamLimitReachedError,
   ValidationError,
   WrongExpectedRevisionError,
-} from '../store/errors.js';
-import { createEventId } from '../store/event-id.js';
+} from '../store/values/errors.js';
+import { createEventId } from '../store/values/event-id.js';
 import { EventStore } from '../store/event-store.js';
-import type { JsonValue } from '../store/event.js';
-import { toJsonText } from '../store/json-text.js';
-import { checkMembers } from '../store/known-members.js';
-import { toLimit } from '../store/positions.js';
-import type { Time } from '../store/time.js';
+import type { JsonValue } from '../store/values/event.js';
+import { toJsonText } from '../store/values/json-text.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { toLimit } from '../store/values/positions.js';
+import type { Time } from '../store/values/time.js';
 import { AUDIT } from './audit-options.js';
 import { AUDIT_EVENT_TYPE, entryOf, type AuditEntry, type AuditRecord } from './audit-record.js';
 import { AUDIT_SETTINGS, type AuditSettings } from './audit.module-definition.js';

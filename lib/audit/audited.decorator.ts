@@ -1,7 +1,7 @@
 import { SetMetadata, type ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
-import { checkMembers } from '../store/known-members.js';
-import { checkName } from '../store/names.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { checkName } from '../store/values/names.js';
 import { checkFields, type AuditedFields } from './audit-options.js';
 
 /** What is special about a handler. Lists of fields come in the place of those of the module. */

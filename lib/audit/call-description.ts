@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { JsonValue } from '../store/event.js';
+import type { JsonValue } from '../store/values/event.js';
 import type { CheckedAuditOptions } from './audit-options.js';
 import type { AuditRecord } from './audit-record.js';
 import type { AuditedOptions } from './audited.decorator.js';

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../store/event.js';
+import type { JsonValue } from '../store/values/event.js';
 
 /** The JSON text of a value, the same for equal values: members in the order of their names, no spaces (RFC 8785). */
 export function canonicalJson(value: JsonValue): string {

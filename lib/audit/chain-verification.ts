@@ -1,8 +1,8 @@
-import { messageOf } from '../store/error-text.js';
-import { StorageCorruptedError, StreamNotFoundError } from '../store/errors.js';
+import { messageOf } from '../store/values/error-text.js';
+import { StorageCorruptedError, StreamNotFoundError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import type { RecordedEvent } from '../store/event.js';
-import type { StreamInfo } from '../store/stream-info.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import type { StreamInfo } from '../store/values/stream-info.js';
 import { FIRST, fittingLinkIn, hashOf, isWhole, linkIn } from './hash-chain.js';
 import { beginningOf } from './trail-streams.js';
 

@@ -1,14 +1,14 @@
-import { inOwnContext } from '../store/async-context.js';
-import { END } from '../store/cursor.js';
+import { inOwnContext } from '../store/services/async-context.js';
+import { END } from '../store/values/cursor.js';
 import {
   StorageUnavailableError,
   StoreClosedError,
   StreamNotFoundError,
   WrongExpectedRevisionError,
-} from '../store/errors.js';
+} from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import type { JsonValue, NewEvent } from '../store/event.js';
-import type { AddedMetadata } from '../store/instrumentation.js';
+import type { JsonValue, NewEvent } from '../store/values/event.js';
+import type { AddedMetadata } from '../store/ports/instrumentation.js';
 import { FIRST, linkIn, linkOf, metadataWith, type Chained, type WhereBefore } from './hash-chain.js';
 import { beginningOf, type TrailStreams } from './trail-streams.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JsonValue, RecordedEvent } from '../store/event.js';
+import type { JsonValue, RecordedEvent } from '../store/values/event.js';
 import { canonicalJson } from './canonical-json.js';
 
 /** What ties a record to the one before it: in the metadata of its event, under `$audit`. */

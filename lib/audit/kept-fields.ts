@@ -1,4 +1,4 @@
-import type { JsonValue } from '../store/event.js';
+import type { JsonValue } from '../store/values/event.js';
 import type { AuditFields } from './audit-record.js';
 import { keptValue } from './kept-value.js';
 

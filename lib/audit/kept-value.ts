@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { JsonValue } from '../store/event.js';
+import type { JsonValue } from '../store/values/event.js';
 import { isSecretName, isSecretPair } from './secret-names.js';
 import { isCardNumber, REDACTED, withoutSecrets, withoutTokens } from './secret-values.js';
 

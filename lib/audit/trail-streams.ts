@@ -1,7 +1,7 @@
-import { END } from '../store/cursor.js';
-import { StorageCorruptedError } from '../store/errors.js';
+import { END } from '../store/values/cursor.js';
+import { StorageCorruptedError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import type { StreamInfo } from '../store/stream-info.js';
+import type { StreamInfo } from '../store/values/stream-info.js';
 import { AUDIT_EVENT_TYPE } from './audit-record.js';
 
 const DAY = /(?:^|-)(\d{4}-\d\d-\d\d)$/;

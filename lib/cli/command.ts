@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { EventStoreError } from '../store/errors.js';
-import { describeProblem } from '../store/log-check.js';
+import { EventStoreError } from '../store/values/errors.js';
+import { describeProblem } from '../store/values/log-check.js';
 import { openStoreToCheck, type StorePlace } from './store-place.js';
 
 const HELP = `Usage: nestjs-stream-store verify --postgres <url> [--schema <name>] [--json] [--limit <count>]

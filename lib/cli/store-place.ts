@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { openEventStore } from '../open-event-store.js';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
 
 /** Where a store is. */

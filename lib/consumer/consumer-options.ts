@@ -1,5 +1,5 @@
-import { ValidationError } from '../store/errors.js';
-import { checkName, shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkName, shown } from '../store/values/names.js';
 import { MOST_PARTITIONS } from './partitions/partition.js';
 import { checkDelay, checkRetryOptions, type RetryOptions } from './retry-policy.js';
 

@@ -1,6 +1,6 @@
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import type { Lease } from '../store/storage-engine.js';
+import type { Lease } from '../store/ports/storage-engine.js';
 import type { Consumer } from './consumer.js';
 import type { ConsumerParts } from './consumer-parts.js';
 import { EventConsumer } from './run/event-consumer.js';

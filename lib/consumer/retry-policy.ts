@@ -1,8 +1,8 @@
-import type { Clock } from '../store/clock.js';
-import { systemClock } from '../store/clock.js';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
+import type { Clock } from '../store/values/clock.js';
+import { systemClock } from '../store/values/clock.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
 
 /** How often a failing event is tried, and how long to wait in between. */
 export interface RetryOptions {

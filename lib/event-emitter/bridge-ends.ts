@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import { EventStore } from '../store/event-store.js';
 import {
   BRIDGE,

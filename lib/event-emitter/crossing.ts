@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../store/event.js';
+import type { RecordedEvent } from '../store/values/event.js';
 import type { StreamEventContext } from '../consumer/handling/handler-attempts.js';
 
 // An event crosses once, or two rules could send it to and fro for ever. Each side says of what it hands over where it

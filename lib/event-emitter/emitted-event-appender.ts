@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { messageOf, stackOf } from '../store/error-text.js';
-import { ValidationError } from '../store/errors.js';
+import { messageOf, stackOf } from '../store/values/error-text.js';
+import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import { isPromise } from '../store/maybe-promise.js';
+import { isPromise } from '../store/values/maybe-promise.js';
 import { BridgeEnds } from './bridge-ends.js';
 import { comesFromStore, markedMetadata } from './crossing.js';
 import { BRIDGE, type CheckedAppendRule, type FromPayload } from './event-emitter-bridge-options.js';

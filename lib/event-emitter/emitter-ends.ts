@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { checkFits, type OptionalPeer, peerFailure } from '../store/optional-peer.js';
+import { checkFits, type OptionalPeer, peerFailure } from '../store/services/optional-peer.js';
 import type { EventEmitter } from './event-emitter.js';
 
 const PEER: OptionalPeer = {

@@ -1,10 +1,10 @@
-import type { JsonValue, RecordedEvent } from '../store/event.js';
-import { START } from '../store/cursor.js';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { checkUserStreamId, checkName, kindOf, shown } from '../store/names.js';
-import { checkGivenTarget, checkStart } from '../store/subscription-target.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
+import type { JsonValue, RecordedEvent } from '../store/values/event.js';
+import { START } from '../store/values/cursor.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { checkUserStreamId, checkName, kindOf, shown } from '../store/values/names.js';
+import { checkGivenTarget, checkStart } from '../store/ports/subscription-target.js';
+import type { SubscriptionStart, SubscriptionTarget } from '../store/ports/subscription.js';
 import { checkConsumerOptions, CONSUMER_OPTION_NAMES, type ConsumerOptions } from '../consumer/consumer-options.js';
 
 /** What crosses between one event store and the event emitter of the application. */

@@ -1,6 +1,6 @@
 import { OnStreamEvent } from '../nest/decorators/on-stream-event.decorator.js';
-import type { RecordedEvent } from '../store/event.js';
-import { checkedName } from '../store/names.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { checkedName } from '../store/values/names.js';
 import type { EventHandler } from '../consumer/handling/handler-attempts.js';
 import type { BridgeEnds } from './bridge-ends.js';
 import { comesFromEmitter, markedContext } from './crossing.js';

@@ -1,9 +1,9 @@
 import type { CanActivate, DynamicModule, ForwardReference, Type } from '@nestjs/common';
-import { toMilliseconds, type Duration } from '../store/duration.js';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { checkName, kindOf, shown } from '../store/names.js';
-import type { AccessRule } from './stream-access.js';
+import { toMilliseconds, type Duration } from '../store/values/duration.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { checkName, kindOf, shown } from '../store/values/names.js';
+import type { AccessRule } from './request/stream-access.js';
 
 /** Which endpoints there are, and who may come in: known before the application starts. */
 export interface EventStoreHttpRoutes {

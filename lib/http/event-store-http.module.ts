@@ -14,12 +14,12 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { withGivenOptions } from '../nest/given-options.js';
 import { getEventStoreToken } from '../nest/event-store.tokens.js';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import { AllowedHostsGuard } from './allowed-hosts.guard.js';
-import { AppendController } from './append.controller.js';
-import { prepareExpress, prepareFastify } from './early-errors.js';
-import { EventAnswers } from './event-answers.js';
+import { AllowedHostsGuard } from './request/allowed-hosts.guard.js';
+import { AppendController } from './controllers/append.controller.js';
+import { prepareExpress, prepareFastify } from './problems/early-errors.js';
+import { EventAnswers } from './reading/event-answers.js';
 import {
   checkHttpOptions,
   checkHttpRoutes,
@@ -36,7 +36,7 @@ import {
   type ASYNC_OPTIONS_TYPE,
   type OPTIONS_TYPE,
 } from './event-store-http.module-definition.js';
-import { EventsController } from './events.controller.js';
+import { EventsController } from './controllers/events.controller.js';
 import {
   CHECKED_HTTP_OPTIONS,
   CHECKED_HTTP_ROUTES,
@@ -44,16 +44,16 @@ import {
   HTTP_STORE,
   PAGE_FILES,
 } from './http.tokens.js';
-import { LineClients } from './line-clients.js';
-import { LiveStreams } from './live/live-streams.js';
-import { OperationsController } from './operations.controller.js';
-import { OperationsWriteController } from './operations-write.controller.js';
-import { describeEndpoints } from './open-api.js';
+import { LineClients } from './reading/line-clients.js';
+import { LiveStreams } from './sse/live-streams.js';
+import { OperationsController } from './controllers/operations.controller.js';
+import { OperationsWriteController } from './controllers/operations-write.controller.js';
+import { describeEndpoints } from './open-api/open-api.js';
 import { readPageFiles } from './page-files.js';
-import { ProblemDetailsFilter } from './problem-details.filter.js';
-import { RawBodies } from './raw-bodies.js';
-import { StreamPageController } from './stream-page.controller.js';
-import { StreamsController } from './streams.controller.js';
+import { ProblemDetailsFilter } from './problems/problem-details.filter.js';
+import { RawBodies } from './request/raw-bodies.js';
+import { StreamPageController } from './controllers/stream-page.controller.js';
+import { StreamsController } from './controllers/streams.controller.js';
 
 /**
  * Makes an event store reachable over HTTP: `register({ path, guards })`. Can be imported several times, with several

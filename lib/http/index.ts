@@ -4,6 +4,6 @@ export {
   type EventStoreHttpOptions,
   type EventStoreHttpRoutes,
 } from './event-store-http-options.js';
-export { EventStoreExceptionFilter } from './problem-details.filter.js';
-export type { ProblemDetails } from './problem-details.js';
-export type { AccessRule, StreamAccess } from './stream-access.js';
+export { EventStoreExceptionFilter } from './problems/problem-details.filter.js';
+export type { ProblemDetails } from './problems/problem-details.js';
+export type { AccessRule, StreamAccess } from './request/stream-access.js';

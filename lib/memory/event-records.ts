@@ -1,6 +1,6 @@
-import type { EventIdSequence } from '../store/event-id.js';
-import type { RecordedEvent } from '../store/event.js';
-import { recordedEvent } from '../store/recorded-event.js';
+import type { EventIdSequence } from '../store/values/event-id.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { recordedEvent } from '../store/values/recorded-event.js';
 import { type Chunk, EVENTS_PER_RUN, type LogRun } from './chunk.js';
 import type { EventLog } from './event-log.js';
 import type { NameTable } from './name-table.js';

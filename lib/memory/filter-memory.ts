@@ -1,4 +1,4 @@
-import type { CompiledFilter } from '../store/event-filter.js';
+import type { CompiledFilter } from '../store/values/event-filter.js';
 import type { Chunk } from './chunk.js';
 import type { NameTable } from './name-table.js';
 

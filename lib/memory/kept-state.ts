@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../store/checkpoint.js';
+import type { Checkpoint } from '../store/values/checkpoint.js';
 import type { ChunkCut } from './chunk.js';
 import type { EventLog } from './event-log.js';
 import type { NameTable } from './name-table.js';

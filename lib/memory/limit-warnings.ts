@@ -1,4 +1,4 @@
-import type { EngineContext } from '../store/storage-engine.js';
+import type { EngineContext } from '../store/ports/storage-engine.js';
 
 const NEAR = 0.8;
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
 import { hasCompression, type SnapshotCompression } from './snapshots/compression.js';
 
 export interface MemoryEngineOptions {

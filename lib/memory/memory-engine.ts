@@ -1,21 +1,21 @@
-import type { Checkpoint } from '../store/checkpoint.js';
+import type { Checkpoint } from '../store/values/checkpoint.js';
 import {
   CheckpointChangedError,
   LogForkedError,
   StreamLimitReachedError,
   ValidationError,
   WrongExpectedRevisionError,
-} from '../store/errors.js';
-import { checkPart, type LogCheckPage, type LogCheckState, type PlaceInStream } from '../store/log-check.js';
-import type { CompiledFilter, Pattern } from '../store/event-filter.js';
-import { EventIdSequence } from '../store/event-id.js';
-import type { RecordedEvent } from '../store/event.js';
-import { isSameEvent } from '../store/same-event.js';
-import type { MaybePromise } from '../store/maybe-promise.js';
-import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
-import { exactRevision, revisionMatches } from '../store/expected-revision.js';
-import { isOwnStream } from '../store/names.js';
-import { goesOnFrom, type PlaceInLog } from '../store/place.js';
+} from '../store/values/errors.js';
+import { checkPart, type LogCheckPage, type LogCheckState, type PlaceInStream } from '../store/values/log-check.js';
+import type { CompiledFilter, Pattern } from '../store/values/event-filter.js';
+import { EventIdSequence } from '../store/values/event-id.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { isSameEvent } from '../store/services/same-event.js';
+import type { MaybePromise } from '../store/values/maybe-promise.js';
+import { EMPTY, type EmptiableEngine } from '../store/services/emptying.js';
+import { exactRevision, revisionMatches } from '../store/values/expected-revision.js';
+import { isOwnStream } from '../store/values/names.js';
+import { goesOnFrom, type PlaceInLog } from '../store/values/place.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -39,9 +39,9 @@ import type {
   TimePlace,
   TimeRangePage,
   TrimRequest,
-} from '../store/storage-engine.js';
-import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/stream-info.js';
-import { recordingTime } from '../store/time.js';
+} from '../store/ports/storage-engine.js';
+import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/values/stream-info.js';
+import { recordingTime } from '../store/values/time.js';
 import { EventLog } from './event-log.js';
 import { EventRecords } from './event-records.js';
 import { LimitWarnings } from './limit-warnings.js';
@@ -56,7 +56,7 @@ import { NameTable } from './name-table.js';
 import { PageRoom } from './page-room.js';
 import { RecordCache } from './record-cache.js';
 import { type Disk, nodeDisk } from './snapshots/disk.js';
-import { type ProcessTable, systemProcesses } from '../store/process-table.js';
+import { type ProcessTable, systemProcesses } from '../store/services/process-table.js';
 import { SnapshotKeeper } from './snapshots/snapshot-keeper.js';
 import { StreamLog } from './stream-log.js';
 import { placeAt, walkTimeRange } from './time-range.js';

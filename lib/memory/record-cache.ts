@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../store/event.js';
+import type { RecordedEvent } from '../store/values/event.js';
 import { RecordRun } from './record-run.js';
 
 // What a frozen record takes besides its texts: nine fields, two dates, the id, and the objects that JSON.parse made.

@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../store/event.js';
+import type { RecordedEvent } from '../store/values/event.js';
 
 /** Events that follow each other, each made when it was first read; undefined where nobody has read yet. */
 export class RecordRun {

@@ -1,4 +1,4 @@
-import type { TimePlace } from '../store/storage-engine.js';
+import type { TimePlace } from '../store/ports/storage-engine.js';
 import type { Chunk } from './chunk.js';
 import type { EventLog } from './event-log.js';
 

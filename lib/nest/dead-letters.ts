@@ -12,7 +12,7 @@ import {
 import type { DeadLetterEntry } from '../consumer/dead-letters/dead-letter-index.js';
 import { readDeadLetterPage, type DeadLetterPage } from '../consumer/dead-letters/dead-letter-page.js';
 import type { DeadLetter } from '../consumer/dead-letters/dead-letter-store.js';
-import { DeadLetterNotFoundError, HandlerFailedError, OperationAbortedError } from '../store/errors.js';
+import { DeadLetterNotFoundError, HandlerFailedError, OperationAbortedError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';

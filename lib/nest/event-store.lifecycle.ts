@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { describeTarget } from '../store/subscription-target.js';
+import { describeTarget } from '../store/ports/subscription-target.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamEventExplorer, type StreamEventHandler } from './stream-event.explorer.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';

@@ -1,10 +1,10 @@
 import { Logger, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { createEventStore } from '../open-event-store.js';
-import { systemClock } from '../store/clock.js';
-import { ValidationError } from '../store/errors.js';
+import { systemClock } from '../store/values/clock.js';
+import { ValidationError } from '../store/values/errors.js';
 import { defaultStoreName, type EventStoreOptions } from '../store/event-store-options.js';
 import { EventStore } from '../store/event-store.js';
-import type { StorageEngine } from '../store/storage-engine.js';
+import type { StorageEngine } from '../store/ports/storage-engine.js';
 import { EventStoreCoreModule } from './event-store-core.module.js';
 import {
   ConfigurableModuleClass,

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type InjectionToken, type OptionalFactoryDependency } from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import { EventStore } from '../store/event-store.js';
 import {
   EVENT_STORE_DESCRIPTION,

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventStore } from '../store/event-store.js';
-import type { Stats } from '../store/stream-info.js';
-import { withinTime } from '../store/time-limit.js';
+import type { Stats } from '../store/values/stream-info.js';
+import { withinTime } from '../store/services/time-limit.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamSubscriptions, type StreamSubscriptionStatus } from './stream-subscriptions.js';
 

@@ -1,6 +1,6 @@
 import type { DynamicModule, InjectionToken } from '@nestjs/common';
-import { ValidationError } from '../store/errors.js';
-import { shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { shown } from '../store/values/names.js';
 
 /** What takes a factory of options. */
 type AsyncMethod = 'forRootAsync' | 'registerAsync';

@@ -7,7 +7,7 @@ import {
   type ModulesContainer,
 } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { withFailureAfter } from '../store/error-text.js';
+import { withFailureAfter } from '../store/values/error-text.js';
 import type { EventHandler } from '../consumer/handling/handler-attempts.js';
 
 /** What `ExecutionContext.getType()` says inside a handler. */

@@ -1,8 +1,8 @@
-import { END } from '../store/cursor.js';
+import { END } from '../store/values/cursor.js';
 import type { EventStore } from '../store/event-store.js';
-import { checkTarget } from '../store/subscription-target.js';
-import type { SubscriptionTarget } from '../store/subscription.js';
-import { StreamNotFoundError } from '../store/errors.js';
+import { checkTarget } from '../store/ports/subscription-target.js';
+import type { SubscriptionTarget } from '../store/ports/subscription.js';
+import { StreamNotFoundError } from '../store/values/errors.js';
 
 /**
  * Where a live handler begins: after the last event there was when its store was opened. So it also gets what the

@@ -1,12 +1,12 @@
 import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
-import { EventStoreError, ValidationError } from '../store/errors.js';
+import { EventStoreError, ValidationError } from '../store/values/errors.js';
 import { EventStore } from '../store/event-store.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
-import { checkGivenTarget, checkStart } from '../store/subscription-target.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../store/subscription.js';
-import { START } from '../store/cursor.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
+import { checkGivenTarget, checkStart } from '../store/ports/subscription-target.js';
+import type { SubscriptionStart, SubscriptionTarget } from '../store/ports/subscription.js';
+import { START } from '../store/values/cursor.js';
 import {
   checkConsumerOptions,
   CONSUMER_OPTION_NAMES,

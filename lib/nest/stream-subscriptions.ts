@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { inOwnContext } from '../store/async-context.js';
-import type { StoreRunner } from '../store/emptying.js';
-import { ValidationError } from '../store/errors.js';
+import { inOwnContext } from '../store/services/async-context.js';
+import type { StoreRunner } from '../store/services/emptying.js';
+import { ValidationError } from '../store/values/errors.js';
 import { DeadLetterStore } from '../consumer/dead-letters/dead-letter-store.js';
 import type { Consumer, ConsumerStatus } from '../consumer/consumer.js';
 import { createConsumer, forgetConsumer } from '../consumer/create-consumer.js';

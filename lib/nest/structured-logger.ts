@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { Logger } from '@nestjs/common';
-import type { LogFields, StoreLogger } from '../store/logger.js';
+import type { LogFields, StoreLogger } from '../store/ports/logger.js';
 
 /** An error as JSON has it, which shows nothing of an `Error`. */
 interface LoggedError {

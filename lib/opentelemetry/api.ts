@@ -1,4 +1,4 @@
-import { checkFits, type OptionalPeer, peerFailure } from '../store/optional-peer.js';
+import { checkFits, type OptionalPeer, peerFailure } from '../store/services/optional-peer.js';
 import { failure, found } from './require-api.cjs';
 
 const PEER: OptionalPeer = { name: '@opentelemetry/api', of: 'nestjs-stream-store/opentelemetry', versions: '^1.9.0' };

@@ -6,7 +6,7 @@ import type {
   Outcome,
   ReadMeasurement,
   SnapshotMeasurement,
-} from '../store/metrics-collector.js';
+} from '../store/ports/metrics-collector.js';
 import { openTelemetry } from './api.js';
 import {
   ATTR_HANDLER_NAME,

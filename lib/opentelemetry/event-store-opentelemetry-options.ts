@@ -1,7 +1,7 @@
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
 
 export interface TracingOptions {
   /** Where the spans go. Default the provider that is registered with the API. */

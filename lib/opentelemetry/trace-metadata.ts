@@ -1,5 +1,5 @@
 import type { Context, TextMapGetter } from '@opentelemetry/api';
-import type { RecordedEvent } from '../store/event.js';
+import type { RecordedEvent } from '../store/values/event.js';
 import { openTelemetry } from './api.js';
 
 /**

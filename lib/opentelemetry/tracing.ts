@@ -1,6 +1,6 @@
 import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
-import { EventStoreError } from '../store/errors.js';
-import type { AppendCall, HandlerCall, Instrumentation } from '../store/instrumentation.js';
+import { EventStoreError } from '../store/values/errors.js';
+import type { AppendCall, HandlerCall, Instrumentation } from '../store/ports/instrumentation.js';
 import { openTelemetry } from './api.js';
 import {
   ATTR_EVENT_POSITION,

@@ -1,6 +1,6 @@
-import { monotonic } from '../store/clock.js';
-import { StorageFailedError } from '../store/errors.js';
-import type { EngineContext } from '../store/storage-engine.js';
+import { monotonic } from '../store/values/clock.js';
+import { StorageFailedError } from '../store/values/errors.js';
+import type { EngineContext } from '../store/ports/storage-engine.js';
 import type { PostgresClient, Query } from './postgres-client.js';
 
 /** How soon after one announcement the next may follow. */

@@ -1,4 +1,4 @@
-import type { EngineContext } from '../store/storage-engine.js';
+import type { EngineContext } from '../store/ports/storage-engine.js';
 import type { CheckedOutConnection } from './checked-out-connection.js';
 import type { PostgresClient } from './postgres-client.js';
 

@@ -1,5 +1,5 @@
-import { StorageFailedError } from '../store/errors.js';
-import type { AppendAnswer, AppendRequest } from '../store/storage-engine.js';
+import { StorageFailedError } from '../store/values/errors.js';
+import type { AppendAnswer, AppendRequest } from '../store/ports/storage-engine.js';
 import type { PostgresClient } from './postgres-client.js';
 import { append, type AppendOutcome, type CommitSettings } from './queries/append.js';
 

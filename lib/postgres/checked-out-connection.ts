@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { StorageFailedError, StorageUnavailableError } from '../store/errors.js';
+import { StorageFailedError, StorageUnavailableError } from '../store/values/errors.js';
 import { isConnectionLost, isPlanLost, isReadOnly, toStoreError } from './postgres-errors.js';
 import type { PostgresConnection, PostgresResult } from './postgres-pool.js';
 import type { Query, Row } from './query.js';

@@ -1,4 +1,4 @@
-import { StorageUnavailableError } from '../store/errors.js';
+import { StorageUnavailableError } from '../store/values/errors.js';
 
 /**
  * What a connection is wanted for: an append, what keeps handlers at work (leases, checkpoints, announcements), a read, or

@@ -1,4 +1,4 @@
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import { PostgresClient, type PostgresPool } from './postgres-client.js';
 import type { CheckedPostgresEngineOptions } from './postgres-engine-options.js';
 import type { ServerAddress } from './server-addresses.js';

@@ -1,4 +1,4 @@
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import type { CheckedOutConnection } from './checked-out-connection.js';
 import type { Lane } from './connection-turns.js';
 import type { NewConnection } from './postgres-pool.js';

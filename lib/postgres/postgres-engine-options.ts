@@ -1,6 +1,6 @@
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
 import type { PostgresPool } from './postgres-client.js';
 import { type ServerAddress, serverAddresses } from './server-addresses.js';
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { systemClock } from '../store/clock.js';
-import type { Checkpoint } from '../store/checkpoint.js';
-import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
-import { ValidationError, WrongExpectedRevisionError } from '../store/errors.js';
-import { MOST_BYTES_A_PAGE } from '../store/page-bytes.js';
-import { isSameEvent } from '../store/same-event.js';
-import { checkPart, type LogCheckPage, type LogCheckState } from '../store/log-check.js';
+import { systemClock } from '../store/values/clock.js';
+import type { Checkpoint } from '../store/values/checkpoint.js';
+import { EMPTY, type EmptiableEngine } from '../store/services/emptying.js';
+import { ValidationError, WrongExpectedRevisionError } from '../store/values/errors.js';
+import { MOST_BYTES_A_PAGE } from '../store/values/page-bytes.js';
+import { isSameEvent } from '../store/services/same-event.js';
+import { checkPart, type LogCheckPage, type LogCheckState } from '../store/values/log-check.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -29,8 +29,8 @@ import type {
   StreamPage,
   TimeRangePage,
   TrimRequest,
-} from '../store/storage-engine.js';
-import type { StreamInfo } from '../store/stream-info.js';
+} from '../store/ports/storage-engine.js';
+import type { StreamInfo } from '../store/values/stream-info.js';
 import { AppendAnnouncer } from './append-announcer.js';
 import { AppendListener } from './append-listener.js';
 import { AppendQueue } from './append-queue.js';

@@ -1,4 +1,4 @@
-import { EventStoreError, StorageFailedError, StorageUnavailableError } from '../store/errors.js';
+import { EventStoreError, StorageFailedError, StorageUnavailableError } from '../store/values/errors.js';
 
 // SQLSTATEs (PostgreSQL, "Error Codes") that go by themselves, or when somebody starts the server again. The connection
 // ends with those of the first list; a statement may have been committed before it could be answered.

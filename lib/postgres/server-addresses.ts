@@ -1,5 +1,5 @@
-import { ValidationError } from '../store/errors.js';
-import { shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { shown } from '../store/values/names.js';
 
 /** One server of those that a store may find its primary among. */
 export interface ServerAddress {

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { EventStoreError, StorageUnavailableError, ValidationError } from '../store/errors.js';
+import { EventStoreError, StorageUnavailableError, ValidationError } from '../store/values/errors.js';
 import { CheckedOutConnection, StatementNames } from './checked-out-connection.js';
 import { ConnectionTurns } from './connection-turns.js';
 import { READ_ONLY, toStoreError } from './postgres-errors.js';

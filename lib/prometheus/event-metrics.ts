@@ -4,7 +4,7 @@ import type {
   MetricsCollector,
   ReadMeasurement,
   SnapshotMeasurement,
-} from '../store/metrics-collector.js';
+} from '../store/ports/metrics-collector.js';
 import type { CheckedPrometheusOptions } from './event-store-prometheus-options.js';
 import { MetricSet } from './metric-set.js';
 

@@ -1,8 +1,8 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
 import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
 import { promClient } from './prom-client.js';
 
 export interface EventStorePrometheusOptions {

@@ -1,5 +1,5 @@
 import type { Counter, Gauge, Histogram, Metric } from 'prom-client';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 import { PROMETHEUS, type CheckedPrometheusOptions } from './event-store-prometheus-options.js';
 import { promClient } from './prom-client.js';
 

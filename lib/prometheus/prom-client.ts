@@ -1,4 +1,4 @@
-import { checkFits, type OptionalPeer, peerFailure } from '../store/optional-peer.js';
+import { checkFits, type OptionalPeer, peerFailure } from '../store/services/optional-peer.js';
 import { failure, found } from './require-prom-client.cjs';
 
 const PEER: OptionalPeer = { name: 'prom-client', of: 'nestjs-stream-store/prometheus', versions: '^15.0.0' };

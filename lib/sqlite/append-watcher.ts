@@ -1,5 +1,5 @@
-import type { EngineContext } from '../store/storage-engine.js';
-import { messageOf, stackOf } from '../store/error-text.js';
+import type { EngineContext } from '../store/ports/storage-engine.js';
+import { messageOf, stackOf } from '../store/values/error-text.js';
 import type { OpenedFiles } from './opened-files.js';
 import { dataVersion } from './queries/data-version.js';
 import { loadLog } from './queries/log.js';

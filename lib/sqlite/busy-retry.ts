@@ -1,5 +1,5 @@
-import { type Clock, monotonic } from '../store/clock.js';
-import type { MaybePromise } from '../store/maybe-promise.js';
+import { type Clock, monotonic } from '../store/values/clock.js';
+import type { MaybePromise } from '../store/values/maybe-promise.js';
 import { isBusy, toStoreError } from './sqlite-errors.js';
 
 const LONGEST_PAUSE_MS = 25;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StorageCorruptedError } from '../store/errors.js';
+import { StorageCorruptedError } from '../store/values/errors.js';
 import { migrate } from './migrations/migrate.js';
 import { SqliteClient } from './sqlite-client.js';
 import type { SqliteDriver } from './sqlite-driver.js';

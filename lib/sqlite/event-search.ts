@@ -1,7 +1,7 @@
-import { StorageCorruptedError } from '../store/errors.js';
-import type { RecordedEvent } from '../store/event.js';
-import { type EventRow, recordedEvent } from '../store/recorded-event.js';
-import type { Direction } from '../store/storage-engine.js';
+import { StorageCorruptedError } from '../store/values/errors.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { type EventRow, recordedEvent } from '../store/values/recorded-event.js';
+import type { Direction } from '../store/ports/storage-engine.js';
 import { fitting, type PageRoom } from './page-room.js';
 import {
   bytesOfLog,

@@ -1,7 +1,7 @@
-import type { Checkpoint } from '../store/checkpoint.js';
-import { LogForkedError } from '../store/errors.js';
-import { goesOnFrom, type PlaceInLog } from '../store/place.js';
-import type { CheckpointConditions, Lease } from '../store/storage-engine.js';
+import type { Checkpoint } from '../store/values/checkpoint.js';
+import { LogForkedError } from '../store/values/errors.js';
+import { goesOnFrom, type PlaceInLog } from '../store/values/place.js';
+import type { CheckpointConditions, Lease } from '../store/ports/storage-engine.js';
 import { checkCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
 import { checkLease } from './queries/leases.js';
 import { loadLog } from './queries/log.js';

@@ -1,4 +1,4 @@
-import { StorageFailedError } from '../store/errors.js';
+import { StorageFailedError } from '../store/values/errors.js';
 import { checkOwner, migrate } from './migrations/migrate.js';
 import { isSealed } from './queries/seal.js';
 import { SqliteClient } from './sqlite-client.js';

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
-import { StorageFailedError } from '../store/errors.js';
-import type { EngineContext } from '../store/storage-engine.js';
+import { StorageFailedError } from '../store/values/errors.js';
+import type { EngineContext } from '../store/ports/storage-engine.js';
 import { storageOf } from './sqlite-errors.js';
 
 /**

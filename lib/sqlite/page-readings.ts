@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../store/maybe-promise.js';
+import type { MaybePromise } from '../store/values/maybe-promise.js';
 import type {
   LogPage,
   ReadAllRequest,
@@ -6,7 +6,7 @@ import type {
   ReadTimeRangeRequest,
   StreamPage,
   TimeRangePage,
-} from '../store/storage-engine.js';
+} from '../store/ports/storage-engine.js';
 import type { PageReading } from './read-in-turns.js';
 import { readLogPage, readStreamPage, readTimePage } from './read-pages.js';
 import type { SqliteClient } from './sqlite-client.js';

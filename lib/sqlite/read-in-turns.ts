@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RecordedEvent } from '../store/event.js';
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { isPromise, type MaybePromise } from '../store/values/maybe-promise.js';
 import type { PageRoom } from './page-room.js';
 
 /** What is read in one turn of the event loop: reading and parsing it takes some ten milliseconds. */

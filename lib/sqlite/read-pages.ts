@@ -1,5 +1,5 @@
-import type { CompiledFilter } from '../store/event-filter.js';
-import { recordedEvent } from '../store/recorded-event.js';
+import type { CompiledFilter } from '../store/values/event-filter.js';
+import { recordedEvent } from '../store/values/recorded-event.js';
 import type {
   LogPage,
   ReadAllRequest,
@@ -8,7 +8,7 @@ import type {
   StreamPage,
   TimePlace,
   TimeRangePage,
-} from '../store/storage-engine.js';
+} from '../store/ports/storage-engine.js';
 import { findEvents, MOST_EVENTS_LOOKED_AT, stretchBefore, theLog, theStream } from './event-search.js';
 import { fitting, type PageRoom } from './page-room.js';
 import { eventsByTime, kindsByTime, mostBytesByTime } from './queries/events-by-time.js';

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 
 /** What a statement takes and gives. Whole numbers up to 2^53 only. */
 export type SqliteValue = string | number | null;

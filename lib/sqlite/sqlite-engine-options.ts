@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { toMilliseconds } from '../store/duration.js';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { shown } from '../store/names.js';
+import { toMilliseconds } from '../store/values/duration.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { shown } from '../store/values/names.js';
 import { findDriver, type SqliteDriver } from './sqlite-driver.js';
 
 export interface SqliteEngineOptions {

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Checkpoint } from '../store/checkpoint.js';
-import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
-import { ValidationError } from '../store/errors.js';
-import type { RecordedEvent } from '../store/event.js';
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
+import type { Checkpoint } from '../store/values/checkpoint.js';
+import { EMPTY, type EmptiableEngine } from '../store/services/emptying.js';
+import { ValidationError } from '../store/values/errors.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { isPromise, type MaybePromise } from '../store/values/maybe-promise.js';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -27,8 +27,8 @@ import type {
   StreamPage,
   TimeRangePage,
   TrimRequest,
-} from '../store/storage-engine.js';
-import type { StoreSnapshot, StreamInfo } from '../store/stream-info.js';
+} from '../store/ports/storage-engine.js';
+import type { StoreSnapshot, StreamInfo } from '../store/values/stream-info.js';
 import { appendEvents } from './append-events.js';
 import { AppendWatcher } from './append-watcher.js';
 import { BusyRetry } from './busy-retry.js';
@@ -44,7 +44,7 @@ import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { streamEnd } from './queries/streams.js';
 import { globalPositions, placesInStreams } from './queries/verify.js';
-import { checkPart, type LogCheckPage, type LogCheckState } from '../store/log-check.js';
+import { checkPart, type LogCheckPage, type LogCheckState } from '../store/values/log-check.js';
 import { loadLog } from './queries/log.js';
 import { databaseBytes } from './queries/sizes.js';
 import { logPages, streamPages, timePages, type ReadTransaction } from './page-readings.js';

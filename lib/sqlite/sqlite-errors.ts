@@ -3,7 +3,7 @@ import {
   StorageCorruptedError,
   StorageFailedError,
   StorageUnavailableError,
-} from '../store/errors.js';
+} from '../store/values/errors.js';
 
 // Primary result codes, and their texts (SQLite, "Result and Error Codes"). node:sqlite gives the number, better-sqlite3 the
 // name, and others only the text now and then.

@@ -1,4 +1,4 @@
-import type { TrimRequest } from '../store/storage-engine.js';
+import type { TrimRequest } from '../store/ports/storage-engine.js';
 import { firstKept } from './first-kept.js';
 import { countEmptiedStreams } from './queries/count-emptied-streams.js';
 import type { Log } from './queries/log.js';

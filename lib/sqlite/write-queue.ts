@@ -1,4 +1,4 @@
-import { EventStoreError, StorageUnavailableError } from '../store/errors.js';
+import { EventStoreError, StorageUnavailableError } from '../store/values/errors.js';
 import type { BusyRetry } from './busy-retry.js';
 import type { OpenedFiles } from './opened-files.js';
 import { loadLog, type Log, saveLog } from './queries/log.js';

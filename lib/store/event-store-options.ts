@@ -1,14 +1,14 @@
-import { boundToCaller } from './async-context.js';
-import { systemClock, type Clock } from './clock.js';
-import { toMilliseconds, type Duration } from './duration.js';
-import { ValidationError } from './errors.js';
-import { checkMembers } from './known-members.js';
-import type { RecordedEvent } from './event.js';
-import { checkName, shown } from './names.js';
-import { consoleLogger, type StoreLogger } from './logger.js';
-import type { Instrumentation } from './instrumentation.js';
-import { addCollector, type MetricsCollector } from './metrics-collector.js';
-import type { StorageEngine } from './storage-engine.js';
+import { boundToCaller } from './services/async-context.js';
+import { systemClock, type Clock } from './values/clock.js';
+import { toMilliseconds, type Duration } from './values/duration.js';
+import { ValidationError } from './values/errors.js';
+import { checkMembers } from './values/known-members.js';
+import type { RecordedEvent } from './values/event.js';
+import { checkName, shown } from './values/names.js';
+import { consoleLogger, type StoreLogger } from './ports/logger.js';
+import type { Instrumentation } from './ports/instrumentation.js';
+import { addCollector, type MetricsCollector } from './ports/metrics-collector.js';
+import type { StorageEngine } from './ports/storage-engine.js';
 
 /** How a store is set up. Every field may be left out. */
 export interface EventStoreOptions {

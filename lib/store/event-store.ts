@@ -1,13 +1,13 @@
 import { performance } from 'node:perf_hooks';
-import { AppendSignal } from './append-signal.js';
-import { inOwnContext } from './async-context.js';
-import { AppendTrouble } from './append-trouble.js';
-import type { Checkpoint } from './checkpoint.js';
-import type { Clock } from './clock.js';
-import { Cursor, type END, START } from './cursor.js';
-import { EMPTY, type EmptiableEngine, type StoreRunner } from './emptying.js';
-import { openEngine } from './engine-opening.js';
-import { messageOf, stackOf } from './error-text.js';
+import { AppendSignal } from './ports/append-signal.js';
+import { inOwnContext } from './services/async-context.js';
+import { AppendTrouble } from './services/append-trouble.js';
+import type { Checkpoint } from './values/checkpoint.js';
+import type { Clock } from './values/clock.js';
+import { Cursor, type END, START } from './values/cursor.js';
+import { EMPTY, type EmptiableEngine, type StoreRunner } from './services/emptying.js';
+import { openEngine } from './services/engine-opening.js';
+import { messageOf, stackOf } from './values/error-text.js';
 import {
   type CheckpointChangedError,
   codeOf,
@@ -16,30 +16,30 @@ import {
   StreamNotFoundError,
   UnsupportedOperationError,
   ValidationError,
-} from './errors.js';
-import { compileTypes, toFilter } from './event-filter.js';
-import type { NewEvent, RecordedEvent } from './event.js';
-import { Ending } from './ending.js';
-import { EventReader } from './event-reader.js';
+} from './values/errors.js';
+import { compileTypes, toFilter } from './values/event-filter.js';
+import type { NewEvent, RecordedEvent } from './values/event.js';
+import { Ending } from './services/ending.js';
+import { EventReader } from './services/event-reader.js';
 import type { CheckedEventStoreOptions } from './event-store-options.js';
-import { acceptEvent } from './event-validator.js';
-import { checkMembers } from './known-members.js';
-import { checkedName, checkName, checkUserStreamId, shown } from './names.js';
-import { markOf, type SeenAtPlace } from './place.js';
-import { checkPosition, toLimit } from './positions.js';
-import { hasEnded, holderName } from './holder-name.js';
-import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './expected-revision.js';
-import { isPromise, type MaybePromise } from './maybe-promise.js';
-import type { LogCheck, LogCheckPage, LogCheckState, LogProblem } from './log-check.js';
-import { MOST_BYTES_A_PAGE } from './page-bytes.js';
-import type { StoreLogger } from './logger.js';
+import { acceptEvent } from './services/event-validator.js';
+import { checkMembers } from './values/known-members.js';
+import { checkedName, checkName, checkUserStreamId, shown } from './values/names.js';
+import { markOf, type SeenAtPlace } from './values/place.js';
+import { checkPosition, toLimit } from './values/positions.js';
+import { hasEnded, holderName } from './services/holder-name.js';
+import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from './values/expected-revision.js';
+import { isPromise, type MaybePromise } from './values/maybe-promise.js';
+import type { LogCheck, LogCheckPage, LogCheckState, LogProblem } from './values/log-check.js';
+import { MOST_BYTES_A_PAGE } from './values/page-bytes.js';
+import type { StoreLogger } from './ports/logger.js';
 import {
   guardInstrumentation,
   type AddedMetadata,
   type GuardedInstrumentation,
   type Instrumentation,
-} from './instrumentation.js';
-import { addCollector, type MetricsCollector } from './metrics-collector.js';
+} from './ports/instrumentation.js';
+import { addCollector, type MetricsCollector } from './ports/metrics-collector.js';
 import {
   checkBatchSize,
   checkDirection,
@@ -52,12 +52,12 @@ import {
   toBound,
   toPosition,
   toRange,
-} from './read-request.js';
-import { Replay, type ReplayOptions } from './replay.js';
-import { RetentionBound } from './retention-bound.js';
-import { RetentionClock } from './retention-clock.js';
-import { RetentionSweeper } from './retention-sweeper.js';
-import { SnapshotTaker } from './snapshot-taker.js';
+} from './services/read-request.js';
+import { Replay, type ReplayOptions } from './services/replay.js';
+import { RetentionBound } from './services/retention-bound.js';
+import { RetentionClock } from './services/retention-clock.js';
+import { RetentionSweeper } from './services/retention-sweeper.js';
+import { SnapshotTaker } from './services/snapshot-taker.js';
 import type {
   AppendAnswer,
   CheckpointConditions,
@@ -70,11 +70,11 @@ import type {
   StorageEngine,
   StreamPage,
   TimePlace,
-} from './storage-engine.js';
-import type { Time } from './time.js';
-import { StoreGate } from './store-gate.js';
-import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './stream-info.js';
-import { checkGivenTarget, checkStart } from './subscription-target.js';
+} from './ports/storage-engine.js';
+import type { Time } from './values/time.js';
+import { StoreGate } from './services/store-gate.js';
+import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './values/stream-info.js';
+import { checkGivenTarget, checkStart } from './ports/subscription-target.js';
 import type {
   SubscribeOptions,
   Subscription,
@@ -82,7 +82,7 @@ import type {
   SubscriptionSource,
   SubscriptionStart,
   SubscriptionTarget,
-} from './subscription.js';
+} from './ports/subscription.js';
 
 /** How long an append of another process may go unnoticed when its hint was lost. */
 const POLL_INTERVAL_MS = 1_000;

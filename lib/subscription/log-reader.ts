@@ -1,6 +1,6 @@
-import type { RecordedEvent } from '../store/event.js';
-import type { MaybePromise } from '../store/maybe-promise.js';
-import type { CheckedTarget } from '../store/subscription.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import type { MaybePromise } from '../store/values/maybe-promise.js';
+import type { CheckedTarget } from '../store/ports/subscription.js';
 import type { Page, SharedReads } from './shared-reads.js';
 
 /** Reads a stream, or what a filter lets through of the log, in the same way. */

@@ -1,12 +1,12 @@
 import { Observable, type Subscriber } from 'rxjs';
-import { boundToCaller } from '../store/async-context.js';
-import { END, START } from '../store/cursor.js';
-import { EventStoreError, LogForkedError, StoreClosedError, SubscriptionEndedError } from '../store/errors.js';
-import { EventFeed } from '../store/event-feed.js';
-import type { RecordedEvent } from '../store/event.js';
-import { EventLoopTurn } from '../store/event-loop-turn.js';
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
-import { goesOnFrom, type Place } from '../store/place.js';
+import { boundToCaller } from '../store/services/async-context.js';
+import { END, START } from '../store/values/cursor.js';
+import { EventStoreError, LogForkedError, StoreClosedError, SubscriptionEndedError } from '../store/values/errors.js';
+import { EventFeed } from '../store/services/event-feed.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import { EventLoopTurn } from '../store/ports/event-loop-turn.js';
+import { isPromise, type MaybePromise } from '../store/values/maybe-promise.js';
+import { goesOnFrom, type Place } from '../store/values/place.js';
 import type {
   CheckedTarget,
   StorageOutage,
@@ -16,7 +16,7 @@ import type {
   SubscriptionGap,
   SubscriptionSource,
   SubscriptionState,
-} from '../store/subscription.js';
+} from '../store/ports/subscription.js';
 
 import type { LogWatch } from './log-watch.js';
 import { LogReader } from './log-reader.js';

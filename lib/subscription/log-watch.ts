@@ -1,6 +1,6 @@
-import type { StreamEnd } from '../store/storage-engine.js';
-import { goesOnFrom, type Place } from '../store/place.js';
-import type { SubscriptionSource } from '../store/subscription.js';
+import type { StreamEnd } from '../store/ports/storage-engine.js';
+import { goesOnFrom, type Place } from '../store/values/place.js';
+import type { SubscriptionSource } from '../store/ports/subscription.js';
 
 /** One that has read to the end, and rests until there may be news. */
 export interface Resting {

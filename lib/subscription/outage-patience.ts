@@ -1,6 +1,6 @@
-import { messageOf } from '../store/error-text.js';
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
-import type { SubscriptionSource } from '../store/subscription.js';
+import { messageOf } from '../store/values/error-text.js';
+import { isPromise, type MaybePromise } from '../store/values/maybe-promise.js';
+import type { SubscriptionSource } from '../store/ports/subscription.js';
 import { mayPass, Outage, pauseAfter } from './outage.js';
 
 /**

@@ -1,5 +1,5 @@
-import { EventStoreError, StorageFailedError, StorageUnavailableError } from '../store/errors.js';
-import type { StorageOutage } from '../store/subscription.js';
+import { EventStoreError, StorageFailedError, StorageUnavailableError } from '../store/values/errors.js';
+import type { StorageOutage } from '../store/ports/subscription.js';
 import { Interrupted } from './interrupted.js';
 
 /** How long who works waits for a storage that is away: soon after it is there again, it is at work. */

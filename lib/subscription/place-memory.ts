@@ -1,4 +1,4 @@
-import type { Place } from '../store/place.js';
+import type { Place } from '../store/values/place.js';
 
 /** When there are more places than this, some of them are forgotten. */
 const MOST_PLACES = 48;

@@ -1,8 +1,8 @@
-import type { CompiledFilter, Pattern } from '../store/event-filter.js';
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
-import type { LogPage, StreamPage } from '../store/storage-engine.js';
-import type { CheckedTarget, SubscriptionSource } from '../store/subscription.js';
-import type { RecordedEvent } from '../store/event.js';
+import type { CompiledFilter, Pattern } from '../store/values/event-filter.js';
+import { isPromise, type MaybePromise } from '../store/values/maybe-promise.js';
+import type { LogPage, StreamPage } from '../store/ports/storage-engine.js';
+import type { CheckedTarget, SubscriptionSource } from '../store/ports/subscription.js';
+import type { RecordedEvent } from '../store/values/event.js';
 
 /** A page of a stream or of the log, whichever is read. */
 export interface Page {

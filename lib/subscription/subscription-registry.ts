@@ -4,9 +4,9 @@ import type {
   Subscription,
   SubscriptionRegistry,
   SubscriptionSource,
-} from '../store/subscription.js';
-import type { END, START } from '../store/cursor.js';
-import type { Place } from '../store/place.js';
+} from '../store/ports/subscription.js';
+import type { END, START } from '../store/values/cursor.js';
+import type { Place } from '../store/values/place.js';
 import { SharedReads } from './shared-reads.js';
 import { LogWatch } from './log-watch.js';
 import { LogSubscription } from './log-subscription.js';

@@ -1,7 +1,7 @@
-import { toMilliseconds, type Duration } from '../store/duration.js';
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import { checkName, shown } from '../store/names.js';
+import { toMilliseconds, type Duration } from '../store/values/duration.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import { checkName, shown } from '../store/values/names.js';
 
 /** What counts as healthy, and how much of it is told. */
 export interface EventStoreHealthOptions {

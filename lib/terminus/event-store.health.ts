@@ -1,10 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { EventStoreStatusReader } from '../nest/event-store.status.js';
-import { messageOf } from '../store/error-text.js';
-import { ValidationError } from '../store/errors.js';
+import { messageOf } from '../store/values/error-text.js';
+import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
-import { withinTime } from '../store/time-limit.js';
+import { withinTime } from '../store/services/time-limit.js';
 import {
   checkHealthOptions,
   type CheckedHealthOptions,

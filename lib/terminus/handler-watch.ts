@@ -1,5 +1,5 @@
 import type { StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
-import { type Clock, monotonic } from '../store/clock.js';
+import { type Clock, monotonic } from '../store/values/clock.js';
 
 /** A handler that does not come forward. */
 export interface Stuck {

@@ -1,6 +1,6 @@
-import { ValidationError } from '../store/errors.js';
-import { checkMembers } from '../store/known-members.js';
-import type { EngineCapabilities } from '../store/storage-engine.js';
+import { ValidationError } from '../store/values/errors.js';
+import { checkMembers } from '../store/values/known-members.js';
+import type { EngineCapabilities } from '../store/ports/storage-engine.js';
 import { AREAS } from './conformance/areas.js';
 import type { ConformanceCase } from './conformance/conformance-case.js';
 import { type LogMaker, runCase } from './conformance/run-case.js';

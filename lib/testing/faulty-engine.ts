@@ -1,6 +1,6 @@
-import { isPromise, type MaybePromise } from '../store/maybe-promise.js';
-import { EMPTY, type EmptiableEngine } from '../store/emptying.js';
-import type { StorageEngine } from '../store/storage-engine.js';
+import { isPromise, type MaybePromise } from '../store/values/maybe-promise.js';
+import { EMPTY, type EmptiableEngine } from '../store/services/emptying.js';
+import type { StorageEngine } from '../store/ports/storage-engine.js';
 
 /** What an engine can be asked; hints are not asked for. */
 export type EngineVerb = Exclude<keyof StorageEngine, 'name' | 'place' | 'supports' | 'onAppended'>;

@@ -1,5 +1,5 @@
-import type { Clock } from '../store/clock.js';
-import { ValidationError } from '../store/errors.js';
+import type { Clock } from '../store/values/clock.js';
+import { ValidationError } from '../store/values/errors.js';
 
 // Taken before a test can put fake timers in its place: the event loop has to turn also when time stands still.
 const { setImmediate } = globalThis;

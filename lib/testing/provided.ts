@@ -1,5 +1,5 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { ValidationError } from '../store/errors.js';
+import { ValidationError } from '../store/values/errors.js';
 
 /** The part of an application, a testing module or a `ModuleRef` that is needed. */
 export type ProviderSource = Pick<INestApplicationContext, 'get'>;

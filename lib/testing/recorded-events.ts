@@ -1,7 +1,7 @@
-import { END } from '../store/cursor.js';
+import { END } from '../store/values/cursor.js';
 import type { EventStore } from '../store/event-store.js';
-import type { RecordedEvent } from '../store/event.js';
-import type { Subscription } from '../store/subscription.js';
+import type { RecordedEvent } from '../store/values/event.js';
+import type { Subscription } from '../store/ports/subscription.js';
 
 // Taken before a test can put fake timers in their place: how long a test waits is real time, whatever it does to time.
 const { setTimeout, clearTimeout } = globalThis;

@@ -1,5 +1,5 @@
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
-import { EMPTY } from '../store/emptying.js';
+import { EMPTY } from '../store/services/emptying.js';
 import type { EventStore } from '../store/event-store.js';
 import { provided, type ProviderSource } from './provided.js';
 

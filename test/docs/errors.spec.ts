@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as nestjsStreamStore from 'nestjs-stream-store';
-import * as errors from '../../lib/store/errors.js';
+import * as errors from '../../lib/store/values/errors.js';
 import { readPage } from './markdown.js';
 
 type ErrorClass = new (...args: unknown[]) => errors.EventStoreError;

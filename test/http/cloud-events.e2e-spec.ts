@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonValue, RecordedEvent } from 'nestjs-stream-store';
-import { fromCloudEvent, toCloudEvent, type CloudEvent } from '../../lib/http/cloud-events.js';
-import { jsonOf } from '../../lib/http/json-of.js';
+import { fromCloudEvent, toCloudEvent, type CloudEvent } from '../../lib/http/request/cloud-events.js';
+import { jsonOf } from '../../lib/http/reading/json-of.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ValidationError } from 'nestjs-stream-store';
-import { parseFaithfully } from '../../lib/http/faithful-json.js';
+import { parseFaithfully } from '../../lib/http/request/faithful-json.js';
 import { scaled } from '../support/scale.js';
 
 /** The path to what is refused; undefined when nothing is. */

@@ -9,8 +9,8 @@ import {
   StreamSubscriptions,
 } from 'nestjs-stream-store';
 import type { ProblemDetails } from 'nestjs-stream-store/http';
-import * as errors from '../../lib/store/errors.js';
-import { KNOWN_CODES, problemOf } from '../../lib/http/problem-details.js';
+import * as errors from '../../lib/store/values/errors.js';
+import { KNOWN_CODES, problemOf } from '../../lib/http/problems/problem-details.js';
 import { readPage } from '../docs/markdown.js';
 import { aroundEngine } from '../support/around-engine.js';
 import { numbered } from '../support/events.js';
@@ -30,7 +30,7 @@ describe('every error of the store', () => {
     (_name, errorClass) => {
       const { code } = new errorClass('first', 'second', 'third');
 
-      // A new error belongs into the table of lib/http/problem-details.ts, where somebody thinks about what a client may know.
+      // A new error belongs into the table of lib/http/problems/problem-details.ts, where somebody thinks about what a client may know.
       expect(KNOWN_CODES).toContain(code);
     },
   );

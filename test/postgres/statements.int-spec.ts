@@ -13,7 +13,7 @@ import { trim } from '../../lib/postgres/queries/trim.js';
 import { usage } from '../../lib/postgres/queries/usage.js';
 import { globalPositions, headOfLog, placesInStreams } from '../../lib/postgres/queries/verify.js';
 import type { Query } from '../../lib/postgres/query.js';
-import { CompiledFilter, type EventFilter } from '../../lib/store/event-filter.js';
+import { CompiledFilter, type EventFilter } from '../../lib/store/values/event-filter.js';
 import { costOf } from '../support/statement-costs.js';
 import { fillLog, STATISTICS, type Statistics } from '../support/postgres-plans.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { AppendSignal } from '../../lib/store/append-signal.js';
+import { AppendSignal } from '../../lib/store/ports/append-signal.js';
 import { microtasks, turnOfEventLoop } from '../support/collect.js';
 
 let signal: AppendSignal;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ValidationError } from 'nestjs-stream-store';
-import { toMilliseconds } from '../../lib/store/duration.js';
-import type { Duration } from '../../lib/store/duration.js';
+import { toMilliseconds } from '../../lib/store/values/duration.js';
+import type { Duration } from '../../lib/store/values/duration.js';
 import { anyText } from '../support/texts.js';
 
 describe('a duration', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEventId } from 'nestjs-stream-store';
-import { EventIdSequence } from '../../lib/store/event-id.js';
+import { EventIdSequence } from '../../lib/store/values/event-id.js';
 import { numbered } from '../support/events.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { scaled } from '../support/scale.js';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { hasEnded, holderName } from '../../lib/store/holder-name.js';
+import { hasEnded, holderName } from '../../lib/store/services/holder-name.js';
 
 const children: ChildProcess[] = [];
 

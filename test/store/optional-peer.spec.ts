@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { MissingPeerError } from 'nestjs-stream-store';
-import { checkFits, peerFailure } from '../../lib/store/optional-peer.js';
+import { checkFits, peerFailure } from '../../lib/store/services/optional-peer.js';
 
 const PEER = { name: '@nestjs/terminus', of: 'nestjs-stream-store/terminus', versions: '^11.0.0 || ^12.0.0' };
 

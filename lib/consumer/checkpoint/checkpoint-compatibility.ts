@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { ValidationError } from '../../store/errors.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { ValidationError } from '../../store/values/errors.js';
 
 /** What a handler counts in, which its checkpoint has to fit. */
 export interface CheckpointScale {

@@ -1,6 +1,6 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import type { RecordedEvent } from '../../store/event.js';
-import type { Place, PlaceInLog } from '../../store/place.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { Place, PlaceInLog } from '../../store/values/place.js';
 import type { ParkedStreams } from '../dead-letters/parked-streams.js';
 import { HandledPositions } from './handled-positions.js';
 

@@ -1,6 +1,6 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import type { Clock } from '../../store/clock.js';
-import type { MaybePromise } from '../../store/maybe-promise.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import type { Clock } from '../../store/values/clock.js';
+import type { MaybePromise } from '../../store/values/maybe-promise.js';
 
 const RETRY_AFTER_MS = 1_000;
 /**

@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import type { Place } from '../../store/place.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import type { Place } from '../../store/values/place.js';
 
 /**
  * A checkpoint as it may be gone on from when the log has nothing in common with it beyond a place: what it says of events

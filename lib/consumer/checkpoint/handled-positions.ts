@@ -1,4 +1,4 @@
-import type { Place } from '../../store/place.js';
+import type { Place } from '../../store/values/place.js';
 
 /** An event that was taken from the log. */
 interface Taken {

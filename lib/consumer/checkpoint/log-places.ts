@@ -1,7 +1,7 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { LogForkedError } from '../../store/errors.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { LogForkedError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
-import { goesOnFrom, type Place } from '../../store/place.js';
+import { goesOnFrom, type Place } from '../../store/values/place.js';
 import type { PlaceMemory } from '../../subscription/place-memory.js';
 import { cutAt } from './cut-checkpoint.js';
 

@@ -1,8 +1,8 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { CheckpointChangedError, LeaseLostError, LogForkedError } from '../../store/errors.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { CheckpointChangedError, LeaseLostError, LogForkedError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
-import type { PlaceInLog } from '../../store/place.js';
-import type { EngineTransaction } from '../../store/storage-engine.js';
+import type { PlaceInLog } from '../../store/values/place.js';
+import type { EngineTransaction } from '../../store/ports/storage-engine.js';
 import type { Tenure } from '../leases/lease-holder.js';
 
 /**

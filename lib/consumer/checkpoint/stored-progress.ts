@@ -1,7 +1,7 @@
-import { StreamNotFoundError } from '../../store/errors.js';
+import { StreamNotFoundError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
-import type { RecordedEvent } from '../../store/event.js';
-import type { SubscriptionTarget } from '../../store/subscription.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { SubscriptionTarget } from '../../store/ports/subscription.js';
 
 const EVENTS_PER_PAGE = 512;
 

@@ -1,5 +1,5 @@
 import type { EventStore } from '../../store/event-store.js';
-import { markOf } from '../../store/place.js';
+import { markOf } from '../../store/values/place.js';
 import { KeyedMutex } from '../keyed-mutex.js';
 import { LeaseHolder } from '../leases/lease-holder.js';
 

@@ -1,6 +1,6 @@
-import type { RecordedEvent } from '../../store/event.js';
-import type { Place } from '../../store/place.js';
-import type { EventRow } from '../../store/recorded-event.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { Place } from '../../store/values/place.js';
+import type { EventRow } from '../../store/values/recorded-event.js';
 import type { CheckedDeadLetterFilter, DeadLetterOrder } from './dead-letter-query.js';
 
 /** How much of a message is kept to be searched. */

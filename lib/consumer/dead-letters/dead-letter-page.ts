@@ -1,4 +1,4 @@
-import { MOST_BYTES_A_PAGE } from '../../store/page-bytes.js';
+import { MOST_BYTES_A_PAGE } from '../../store/values/page-bytes.js';
 import type { DeadLetterEntry } from './dead-letter-index.js';
 import { compareOrder, compareText, DeadLetterCursor, type CheckedDeadLetterQuery } from './dead-letter-query.js';
 import type { DeadLetter, DeadLetterStore } from './dead-letter-store.js';

@@ -1,7 +1,7 @@
-import { ValidationError } from '../../store/errors.js';
-import { checkMembers } from '../../store/known-members.js';
-import { checkName, shown } from '../../store/names.js';
-import { toTime, type Time } from '../../store/time.js';
+import { ValidationError } from '../../store/values/errors.js';
+import { checkMembers } from '../../store/values/known-members.js';
+import { checkName, shown } from '../../store/values/names.js';
+import { toTime, type Time } from '../../store/values/time.js';
 
 /** Which dead letters are meant: those that have all of what is given. Without anything, all of them. */
 export interface DeadLetterFilter {

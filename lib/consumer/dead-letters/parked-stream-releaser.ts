@@ -1,5 +1,5 @@
 import type { EventStore } from '../../store/event-store.js';
-import type { Subscription } from '../../store/subscription.js';
+import type { Subscription } from '../../store/ports/subscription.js';
 import type { DeadLetterStore } from './dead-letter-store.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 import type { ParkedStreams } from './parked-streams.js';

@@ -1,5 +1,5 @@
-import type { ParkedStream } from '../../store/checkpoint.js';
-import type { RecordedEvent } from '../../store/event.js';
+import type { ParkedStream } from '../../store/values/checkpoint.js';
+import type { RecordedEvent } from '../../store/values/event.js';
 
 interface Parked {
   handledTo: number;

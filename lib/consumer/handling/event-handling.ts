@@ -1,7 +1,7 @@
-import { inOwnContext } from '../../store/async-context.js';
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { EventStoreError, LeaseLostError } from '../../store/errors.js';
-import type { RecordedEvent } from '../../store/event.js';
+import { inOwnContext } from '../../store/services/async-context.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { EventStoreError, LeaseLostError } from '../../store/values/errors.js';
+import type { RecordedEvent } from '../../store/values/event.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 import { ASK_AGAIN_AFTER_MS, mayPass, type Outage } from '../../subscription/outage.js';
 import { isOutOfDate, type StoredCheckpoint } from '../checkpoint/stored-checkpoint.js';

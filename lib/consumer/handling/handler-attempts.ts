@@ -1,7 +1,7 @@
-import { boundToCaller } from '../../store/async-context.js';
-import type { Clock } from '../../store/clock.js';
-import { HandlerTimeoutError } from '../../store/errors.js';
-import type { RecordedEvent } from '../../store/event.js';
+import { boundToCaller } from '../../store/services/async-context.js';
+import type { Clock } from '../../store/values/clock.js';
+import { HandlerTimeoutError } from '../../store/values/errors.js';
+import type { RecordedEvent } from '../../store/values/event.js';
 import type { CheckedConsumerOptions } from '../consumer-options.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 import { retryDelayMs } from '../retry-policy.js';

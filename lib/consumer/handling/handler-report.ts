@@ -1,7 +1,7 @@
-import { messageOf, stackOf } from '../../store/error-text.js';
+import { messageOf, stackOf } from '../../store/values/error-text.js';
 import type { EventStore } from '../../store/event-store.js';
-import type { RecordedEvent } from '../../store/event.js';
-import type { LogFields } from '../../store/logger.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { LogFields } from '../../store/ports/logger.js';
 import type { FailurePolicy } from '../consumer-options.js';
 
 /** Says in the log, in the metrics and in the status of a handler what has become of its work. */

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { codeOf } from '../../store/errors.js';
+import { codeOf } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
-import type { HandlerCall } from '../../store/instrumentation.js';
+import type { HandlerCall } from '../../store/ports/instrumentation.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 
 /** Makes an attempt of a handler, traced and measured as far as the store has somebody who wants that. */

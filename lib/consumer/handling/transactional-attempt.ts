@@ -1,6 +1,6 @@
 import type { EventStore } from '../../store/event-store.js';
-import { StorageUnavailableError } from '../../store/errors.js';
-import type { EngineTransaction } from '../../store/storage-engine.js';
+import { StorageUnavailableError } from '../../store/values/errors.js';
+import type { EngineTransaction } from '../../store/ports/storage-engine.js';
 import { mayPass } from '../../subscription/outage.js';
 
 /** Says in a transaction that an event was handled. */

@@ -1,4 +1,4 @@
-import { messageOf, stackOf } from '../../store/error-text.js';
+import { messageOf, stackOf } from '../../store/values/error-text.js';
 import type { EventStore } from '../../store/event-store.js';
 
 /** Reports that the engine cannot be asked about leases: once, until it answers again. */

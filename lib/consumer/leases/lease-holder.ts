@@ -1,7 +1,7 @@
-import { monotonic } from '../../store/clock.js';
-import { LeaseLostError } from '../../store/errors.js';
+import { monotonic } from '../../store/values/clock.js';
+import { LeaseLostError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
-import type { Lease } from '../../store/storage-engine.js';
+import type { Lease } from '../../store/ports/storage-engine.js';
 import { LeaseFailureLog } from './lease-failure-log.js';
 
 /** How often a lease is asked for, or renewed, while it lasts. */

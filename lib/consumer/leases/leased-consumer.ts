@@ -1,6 +1,6 @@
-import { messageOf, stackOf } from '../../store/error-text.js';
-import { HandlerStoppedError, LeaseLostError } from '../../store/errors.js';
-import { checkTarget } from '../../store/subscription-target.js';
+import { messageOf, stackOf } from '../../store/values/error-text.js';
+import { HandlerStoppedError, LeaseLostError } from '../../store/values/errors.js';
+import { checkTarget } from '../../store/ports/subscription-target.js';
 import type { Consumer, ConsumerState, ConsumerStatus } from '../consumer.js';
 import type { DeadLetter } from '../dead-letters/dead-letter-store.js';
 import { checkFit } from '../checkpoint/checkpoint-compatibility.js';

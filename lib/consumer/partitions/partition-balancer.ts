@@ -1,5 +1,5 @@
 import type { EventStore } from '../../store/event-store.js';
-import type { Lease } from '../../store/storage-engine.js';
+import type { Lease } from '../../store/ports/storage-engine.js';
 import { LeaseFailureLog } from '../leases/lease-failure-log.js';
 
 const LOOKS_PER_DURATION = 3;

@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import type { Lease } from '../../store/storage-engine.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import type { Lease } from '../../store/ports/storage-engine.js';
 import { checkFit } from '../checkpoint/checkpoint-compatibility.js';
 import type { ConsumerParts } from '../consumer-parts.js';
 import type { Partition } from './partition.js';

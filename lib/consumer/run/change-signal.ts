@@ -1,4 +1,4 @@
-import type { Clock } from '../../store/clock.js';
+import type { Clock } from '../../store/values/clock.js';
 
 /** Tells those who wait for something that it may be so now. */
 export class ChangeSignal {

@@ -1,7 +1,7 @@
-import { LogForkedError } from '../../store/errors.js';
-import type { RecordedEvent } from '../../store/event.js';
-import type { Place } from '../../store/place.js';
-import type { Subscription, SubscriptionStart } from '../../store/subscription.js';
+import { LogForkedError } from '../../store/values/errors.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { Place } from '../../store/values/place.js';
+import type { Subscription, SubscriptionStart } from '../../store/ports/subscription.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 import type { PlaceMemory } from '../../subscription/place-memory.js';
 import type { CheckpointState } from '../checkpoint/checkpoint-state.js';

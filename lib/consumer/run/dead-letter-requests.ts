@@ -1,4 +1,4 @@
-import { HandlerFailedError, HandlerStoppedError } from '../../store/errors.js';
+import { HandlerFailedError, HandlerStoppedError } from '../../store/values/errors.js';
 import { Interrupted } from '../../subscription/interrupted.js';
 import type { DeadLetter, DeadLetterStore } from '../dead-letters/dead-letter-store.js';
 import type { ParkedStreamReleaser } from '../dead-letters/parked-stream-releaser.js';

@@ -1,11 +1,16 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { START } from '../../store/cursor.js';
-import { CheckpointChangedError, HandlerStoppedError, LeaseLostError, LogForkedError } from '../../store/errors.js';
-import type { RecordedEvent } from '../../store/event.js';
-import type { LogFields } from '../../store/logger.js';
-import type { Place } from '../../store/place.js';
-import { checkTarget } from '../../store/subscription-target.js';
-import type { StorageOutage } from '../../store/subscription.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { START } from '../../store/values/cursor.js';
+import {
+  CheckpointChangedError,
+  HandlerStoppedError,
+  LeaseLostError,
+  LogForkedError,
+} from '../../store/values/errors.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { LogFields } from '../../store/ports/logger.js';
+import type { Place } from '../../store/values/place.js';
+import { checkTarget } from '../../store/ports/subscription-target.js';
+import type { StorageOutage } from '../../store/ports/subscription.js';
 import { ASK_AGAIN_AFTER_MS, Outage } from '../../subscription/outage.js';
 import { PlaceMemory } from '../../subscription/place-memory.js';
 import { checkFit } from '../checkpoint/checkpoint-compatibility.js';

@@ -1,6 +1,6 @@
-import type { RecordedEvent } from '../../store/event.js';
-import { MOST_BYTES_A_PAGE } from '../../store/page-bytes.js';
-import { largeTextOf } from '../../store/recorded-event.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import { MOST_BYTES_A_PAGE } from '../../store/values/page-bytes.js';
+import { largeTextOf } from '../../store/values/recorded-event.js';
 
 /** An event that was taken from the log and not begun yet. */
 export interface WaitingEvent {

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { SnapshotCorruptedError, SnapshotUnsupportedError } from '../../store/errors.js';
+import { SnapshotCorruptedError, SnapshotUnsupportedError } from '../../store/values/errors.js';
 import { BlockKind, decodeHeader, HEADER_BYTES, PREAMBLE_BYTES, readPreamble } from './block-format.js';
 import { codecOf, compressionOfNumber, hasCompression } from './compression.js';
 import { type DiskFile, readAll } from './disk.js';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { SnapshotDirectoryInUseError, SnapshotDiskError } from '../../store/errors.js';
+import { SnapshotDirectoryInUseError, SnapshotDiskError } from '../../store/values/errors.js';
 import { type Disk, type DiskFile, readAll, writeAll } from './disk.js';
 import { failedWith } from './disk-errors.js';
-import type { ProcessIdentity, ProcessTable } from '../../store/process-table.js';
+import type { ProcessIdentity, ProcessTable } from '../../store/services/process-table.js';
 
 const LOCK = /^lock-(\d{12})$/;
 const TEMPORARY = /^lock-[0-9a-f]{16}\.tmp$/;

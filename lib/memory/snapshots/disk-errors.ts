@@ -1,4 +1,4 @@
-import { SnapshotDiskError } from '../../store/errors.js';
+import { SnapshotDiskError } from '../../store/values/errors.js';
 import type { Disk, DiskFile } from './disk.js';
 
 /** A disk whose failures say what could not be done to which file: the one place where a system error becomes ours. */

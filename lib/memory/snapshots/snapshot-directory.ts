@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Disk, DiskFile } from './disk.js';
 import { failedWith } from './disk-errors.js';
 import { DirectoryLock } from './directory-lock.js';
-import type { ProcessIdentity, ProcessTable } from '../../store/process-table.js';
+import type { ProcessIdentity, ProcessTable } from '../../store/services/process-table.js';
 
 // No name comes from outside; the number says which snapshot is newer, as clocks can go back.
 const SNAPSHOT = /^snapshot-(\d{12})\.bin$/;

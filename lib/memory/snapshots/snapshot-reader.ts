@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { EventStoreError } from '../../store/errors.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { EventStoreError } from '../../store/values/errors.js';
 import { BYTES_PER_EVENT, Chunk, EVENTS_PER_CHUNK } from '../chunk.js';
 import { EventLog } from '../event-log.js';
 import type { KeptState } from '../kept-state.js';

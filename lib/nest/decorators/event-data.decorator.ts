@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext, type PipeTransform, type Type } from '@nestjs/common';
-import type { RecordedEvent } from '../../store/event.js';
+import type { RecordedEvent } from '../../store/values/event.js';
 
 type Pipes = (Type<PipeTransform> | PipeTransform)[];
 

@@ -1,5 +1,5 @@
-import { ValidationError } from '../../store/errors.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../../store/subscription.js';
+import { ValidationError } from '../../store/values/errors.js';
+import type { SubscriptionStart, SubscriptionTarget } from '../../store/ports/subscription.js';
 import type { ConsumerOptions } from '../../consumer/consumer-options.js';
 
 export interface OnStreamEventOptions extends ConsumerOptions {

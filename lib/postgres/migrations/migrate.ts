@@ -1,4 +1,4 @@
-import { StorageTooNewError, StorageUnavailableError } from '../../store/errors.js';
+import { StorageTooNewError, StorageUnavailableError } from '../../store/values/errors.js';
 import type { PostgresClient, Query } from '../postgres-client.js';
 import { eventLog } from './0001-event-log.js';
 import { append } from './0002-append.js';

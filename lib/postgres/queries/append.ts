@@ -3,10 +3,10 @@ import {
   StorageUnavailableError,
   StreamLimitReachedError,
   WrongExpectedRevisionError,
-} from '../../store/errors.js';
-import { createEventId } from '../../store/event-id.js';
-import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../store/expected-revision.js';
-import type { AppendAnswer, AppendRequest } from '../../store/storage-engine.js';
+} from '../../store/values/errors.js';
+import { createEventId } from '../../store/values/event-id.js';
+import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../store/values/expected-revision.js';
+import type { AppendAnswer, AppendRequest } from '../../store/ports/storage-engine.js';
 import type { Announcement } from '../append-announcer.js';
 import type { Query, Row } from '../postgres-client.js';
 import { integerOrNull, integersOf, timeOrNull } from './integers.js';

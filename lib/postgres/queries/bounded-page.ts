@@ -1,4 +1,4 @@
-import type { Direction } from '../../store/storage-engine.js';
+import type { Direction } from '../../store/ports/storage-engine.js';
 import type { Row } from '../postgres-client.js';
 
 /** What data and metadata of an event take, named `e`: the server knows it without reading what is stored apart. */

@@ -1,7 +1,7 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { CheckpointChangedError, LeaseLostError, LogForkedError } from '../../store/errors.js';
-import type { PlaceInLog } from '../../store/place.js';
-import type { CheckpointConditions, Lease, NamedCheckpoint } from '../../store/storage-engine.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { CheckpointChangedError, LeaseLostError, LogForkedError } from '../../store/values/errors.js';
+import type { PlaceInLog } from '../../store/values/place.js';
+import type { CheckpointConditions, Lease, NamedCheckpoint } from '../../store/ports/storage-engine.js';
 import type { Query } from '../postgres-client.js';
 import { Parameters } from './event-conditions.js';
 

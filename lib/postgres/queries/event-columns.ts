@@ -1,5 +1,5 @@
-import type { RecordedEvent } from '../../store/event.js';
-import { recordedEvent } from '../../store/recorded-event.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import { recordedEvent } from '../../store/values/recorded-event.js';
 import type { Row } from '../postgres-client.js';
 
 /** What `toEvent` needs of the table of events, named `e`. A null takes no time to send and to read. */

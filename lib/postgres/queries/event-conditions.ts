@@ -1,4 +1,4 @@
-import type { CompiledFilter, Pattern } from '../../store/event-filter.js';
+import type { CompiledFilter, Pattern } from '../../store/values/event-filter.js';
 
 /** Collects the values of a statement, and gives each its number. */
 export class Parameters {

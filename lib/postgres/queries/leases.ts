@@ -1,4 +1,4 @@
-import type { Lease, LeaseRequest } from '../../store/storage-engine.js';
+import type { Lease, LeaseRequest } from '../../store/ports/storage-engine.js';
 import type { Query } from '../postgres-client.js';
 import { escapeLike } from './event-conditions.js';
 

@@ -1,6 +1,6 @@
-import type { ListStreamsRequest } from '../../store/storage-engine.js';
-import { readOnlyDate } from '../../store/read-only-date.js';
-import type { StreamInfo } from '../../store/stream-info.js';
+import type { ListStreamsRequest } from '../../store/ports/storage-engine.js';
+import { readOnlyDate } from '../../store/values/read-only-date.js';
+import type { StreamInfo } from '../../store/values/stream-info.js';
 import type { Query, Row } from '../postgres-client.js';
 import { escapeLike, Parameters } from './event-conditions.js';
 import { integerOrNull, timeOrNull } from './integers.js';

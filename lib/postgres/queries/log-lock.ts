@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { StorageUnavailableError, ValidationError } from '../../store/errors.js';
+import { StorageUnavailableError, ValidationError } from '../../store/values/errors.js';
 import type { PostgresClient, Query } from '../postgres-client.js';
 
 const MOST_TRIES = 8;

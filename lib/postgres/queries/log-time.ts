@@ -1,4 +1,4 @@
-import type { LogTime } from '../../store/storage-engine.js';
+import type { LogTime } from '../../store/ports/storage-engine.js';
 import type { Query } from '../postgres-client.js';
 
 /** What time it is by the clock of the server, which is one for all instances. */

@@ -1,5 +1,5 @@
-import { StorageCorruptedError } from '../../store/errors.js';
-import type { Direction, PageIds } from '../../store/storage-engine.js';
+import { StorageCorruptedError } from '../../store/values/errors.js';
+import type { Direction, PageIds } from '../../store/ports/storage-engine.js';
 
 /** What a page was made of. Positions are those of a stream, or of the log. */
 interface FoundPage {

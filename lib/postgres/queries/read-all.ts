@@ -1,4 +1,4 @@
-import type { LogPage, ReadAllRequest } from '../../store/storage-engine.js';
+import type { LogPage, ReadAllRequest } from '../../store/ports/storage-engine.js';
 import type { Query, Row } from '../postgres-client.js';
 import { boundedPage, BYTES, inOrder, withinRoom } from './bounded-page.js';
 import { EVENT_COLUMNS, toEvent } from './event-columns.js';

@@ -1,5 +1,5 @@
-import { ValidationError } from '../../store/errors.js';
-import type { EngineContext } from '../../store/storage-engine.js';
+import { ValidationError } from '../../store/values/errors.js';
+import type { EngineContext } from '../../store/ports/storage-engine.js';
 import type { PostgresClient, Query } from '../postgres-client.js';
 
 interface ServerSettings {

@@ -1,4 +1,4 @@
-import type { StreamEnd } from '../../store/storage-engine.js';
+import type { StreamEnd } from '../../store/ports/storage-engine.js';
 import type { Query } from '../postgres-client.js';
 
 /**

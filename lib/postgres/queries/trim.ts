@@ -1,4 +1,4 @@
-import type { TrimRequest } from '../../store/storage-engine.js';
+import type { TrimRequest } from '../../store/ports/storage-engine.js';
 import type { Query } from '../postgres-client.js';
 import { integerOrNull, timeOrNull } from './integers.js';
 

@@ -1,4 +1,4 @@
-import type { EngineUsage, Retained } from '../../store/storage-engine.js';
+import type { EngineUsage, Retained } from '../../store/ports/storage-engine.js';
 import type { Query } from '../postgres-client.js';
 import { timeOrNull } from './integers.js';
 

@@ -1,4 +1,4 @@
-import type { CheckedLog, PlaceInStream } from '../../store/log-check.js';
+import type { CheckedLog, PlaceInStream } from '../../store/values/log-check.js';
 import type { Query } from '../postgres-client.js';
 
 /** The global position of the last event there ever was. */

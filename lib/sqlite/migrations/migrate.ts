@@ -1,4 +1,4 @@
-import { StorageCorruptedError, StorageTooNewError, ValidationError } from '../../store/errors.js';
+import { StorageCorruptedError, StorageTooNewError, ValidationError } from '../../store/values/errors.js';
 import { DATABASE_ID, SNAPSHOT_ID } from '../application-ids.js';
 import { findSeal } from '../queries/seal.js';
 import type { SqliteClient } from '../sqlite-client.js';

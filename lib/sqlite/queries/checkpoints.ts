@@ -1,6 +1,6 @@
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { CheckpointChangedError } from '../../store/errors.js';
-import type { NamedCheckpoint } from '../../store/storage-engine.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { CheckpointChangedError } from '../../store/values/errors.js';
+import type { NamedCheckpoint } from '../../store/ports/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 export function loadCheckpoint(client: SqliteClient, name: string): Checkpoint | undefined {

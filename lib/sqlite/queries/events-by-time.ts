@@ -1,5 +1,5 @@
-import type { EventRow } from '../../store/recorded-event.js';
-import type { TimePlace } from '../../store/storage-engine.js';
+import type { EventRow } from '../../store/values/recorded-event.js';
+import type { TimePlace } from '../../store/ports/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import { BYTES, EVENT_COLUMNS, EVENTS, type Stretch } from './events.js';
 

@@ -1,5 +1,5 @@
-import type { EventRow } from '../../store/recorded-event.js';
-import type { Direction } from '../../store/storage-engine.js';
+import type { EventRow } from '../../store/values/recorded-event.js';
+import type { Direction } from '../../store/ports/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 /** Positions that follow each other, both ends included; none when `last` is smaller than `first`. */

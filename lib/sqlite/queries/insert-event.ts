@@ -1,4 +1,4 @@
-import type { EventRow } from '../../store/recorded-event.js';
+import type { EventRow } from '../../store/values/recorded-event.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 export function insertEvent(client: SqliteClient, stream: number, event: Omit<EventRow, 'streamId'>): void {

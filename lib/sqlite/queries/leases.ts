@@ -1,5 +1,5 @@
-import { LeaseLostError } from '../../store/errors.js';
-import type { Lease, LeaseRequest } from '../../store/storage-engine.js';
+import { LeaseLostError } from '../../store/values/errors.js';
+import type { Lease, LeaseRequest } from '../../store/ports/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 interface LeaseRow extends Lease {

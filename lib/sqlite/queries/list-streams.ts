@@ -1,5 +1,5 @@
-import type { ListStreamsRequest } from '../../store/storage-engine.js';
-import type { StreamInfo } from '../../store/stream-info.js';
+import type { ListStreamsRequest } from '../../store/ports/storage-engine.js';
+import type { StreamInfo } from '../../store/values/stream-info.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 interface Row {

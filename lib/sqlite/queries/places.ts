@@ -1,4 +1,4 @@
-import { StorageCorruptedError } from '../../store/errors.js';
+import { StorageCorruptedError } from '../../store/values/errors.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 /** When the event at a global position was recorded. @throws {StorageCorruptedError} when it is missing */

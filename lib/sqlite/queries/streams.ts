@@ -1,4 +1,4 @@
-import type { StreamEnd } from '../../store/storage-engine.js';
+import type { StreamEnd } from '../../store/ports/storage-engine.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import { idInStream } from './places.js';
 

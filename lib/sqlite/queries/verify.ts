@@ -1,4 +1,4 @@
-import type { PlaceInStream } from '../../store/log-check.js';
+import type { PlaceInStream } from '../../store/values/log-check.js';
 import type { SqliteClient } from '../sqlite-client.js';
 
 export function globalPositions(client: SqliteClient, after: number, upTo: number, most: number): number[] {

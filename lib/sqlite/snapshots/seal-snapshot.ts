@@ -1,5 +1,5 @@
 import * as fs from 'node:fs/promises';
-import { StorageCorruptedError } from '../../store/errors.js';
+import { StorageCorruptedError } from '../../store/values/errors.js';
 import { checkOwner } from '../migrations/migrate.js';
 import { findSeal, isSealed, removeSeal, type SealPlace } from '../queries/seal.js';
 import { SqliteClient } from '../sqlite-client.js';

@@ -1,8 +1,8 @@
-import { SnapshotDiskError } from '../../store/errors.js';
-import type { Clock } from '../../store/clock.js';
-import { createEventId } from '../../store/event-id.js';
-import type { SnapshotRequest } from '../../store/storage-engine.js';
-import type { StoreSnapshot } from '../../store/stream-info.js';
+import { SnapshotDiskError } from '../../store/values/errors.js';
+import type { Clock } from '../../store/values/clock.js';
+import { createEventId } from '../../store/values/event-id.js';
+import type { SnapshotRequest } from '../../store/ports/storage-engine.js';
+import type { StoreSnapshot } from '../../store/values/stream-info.js';
 import { loadLog } from '../queries/log.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import type { SqliteDriver } from '../sqlite-driver.js';

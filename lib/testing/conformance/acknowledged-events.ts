@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { RecordedEvent } from '../../store/event.js';
-import type { AppendAnswer, EventToAppend } from '../../store/storage-engine.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { AppendAnswer, EventToAppend } from '../../store/ports/storage-engine.js';
 
 const A_DAY_MS = 86_400_000;
 

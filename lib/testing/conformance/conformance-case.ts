@@ -1,4 +1,4 @@
-import type { EngineCapabilities } from '../../store/storage-engine.js';
+import type { EngineCapabilities } from '../../store/ports/storage-engine.js';
 import type { Limits, TestedLog } from './tested-log.js';
 
 /** What a case needs besides an engine: a capability, or a second engine on the same log. */

@@ -1,5 +1,5 @@
-import type { RecordedEvent } from '../../store/event.js';
-import type { EventToAppend } from '../../store/storage-engine.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import type { EventToAppend } from '../../store/ports/storage-engine.js';
 
 /** An event as a case writes it: plain values for texts. */
 export interface EventDraft {

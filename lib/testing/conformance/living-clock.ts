@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Clock } from '../../store/clock.js';
+import type { Clock } from '../../store/values/clock.js';
 
 // Taken before a test can put fake timers in their place: the suite waits for engines whose time nobody can fake.
 const { setTimeout, clearTimeout } = globalThis;

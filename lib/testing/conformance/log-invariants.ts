@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { RecordedEvent } from '../../store/event.js';
-import { compareStreamIds } from '../../store/stream-info.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import { compareStreamIds } from '../../store/values/stream-info.js';
 import { idsOf } from './event-drafts.js';
 import type { TestedLog } from './tested-log.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { MaybePromise } from '../../store/maybe-promise.js';
-import type { EngineCapabilities, StorageEngine } from '../../store/storage-engine.js';
+import type { MaybePromise } from '../../store/values/maybe-promise.js';
+import type { EngineCapabilities, StorageEngine } from '../../store/ports/storage-engine.js';
 import { AcknowledgedEvents } from './acknowledged-events.js';
 import type { ConformanceCase } from './conformance-case.js';
 import { LivingClock } from './living-clock.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Checkpoint } from '../../store/checkpoint.js';
-import { toFilter, type EventFilter } from '../../store/event-filter.js';
-import type { RecordedEvent } from '../../store/event.js';
-import { ANY, type ExpectedRevision } from '../../store/expected-revision.js';
+import type { Checkpoint } from '../../store/values/checkpoint.js';
+import { toFilter, type EventFilter } from '../../store/values/event-filter.js';
+import type { RecordedEvent } from '../../store/values/event.js';
+import { ANY, type ExpectedRevision } from '../../store/values/expected-revision.js';
 import type {
   AppendAnswer,
   CheckpointConditions,
@@ -18,8 +18,8 @@ import type {
   StreamPage,
   TimeRangePage,
   TrimRequest,
-} from '../../store/storage-engine.js';
-import type { StreamInfo } from '../../store/stream-info.js';
+} from '../../store/ports/storage-engine.js';
+import type { StreamInfo } from '../../store/values/stream-info.js';
 import { AcknowledgedEvents } from './acknowledged-events.js';
 import { type EventDraft, toAppend } from './event-drafts.js';
 import { type LivingClock, realTime } from './living-clock.js';

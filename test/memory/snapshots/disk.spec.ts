@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventStore, memoryEngine, openEventStore, SnapshotDirectoryInUseError } from 'nestjs-stream-store';
 import { nodeDisk } from '../../../lib/memory/snapshots/disk.js';
-import { systemProcesses } from '../../../lib/store/process-table.js';
+import { systemProcesses } from '../../../lib/store/services/process-table.js';
 import { numbered, rejectionOf } from '../../support/events.js';
 import { RecordingLogger } from '../../support/recorders.js';
 import { visible } from './stores-on-disk.js';

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { type EventStore, type EventStoreOptions, type MemoryEngineOptions } from 'nestjs-stream-store';
 import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
 import { createEventStore } from '../../../lib/open-event-store.js';
-import type { ProcessIdentity, ProcessTable } from '../../../lib/store/process-table.js';
+import type { ProcessIdentity, ProcessTable } from '../../../lib/store/services/process-table.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
 import type { SimulatedDisk } from './simulated-disk.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ANY, NO_STREAM } from '../../../store/expected-revision.js';
+import { ANY, NO_STREAM } from '../../../store/values/expected-revision.js';
 import { area } from '../conformance-case.js';
 import { dataOf, idsOf, numbered, numbers, positionsOf } from '../event-drafts.js';
 

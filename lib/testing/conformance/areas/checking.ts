@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LogCheckState, LogProblem } from '../../../store/log-check.js';
+import type { LogCheckState, LogProblem } from '../../../store/values/log-check.js';
 import { area } from '../conformance-case.js';
 import { numbered } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

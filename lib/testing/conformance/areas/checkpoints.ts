@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Checkpoint } from '../../../store/checkpoint.js';
+import type { Checkpoint } from '../../../store/values/checkpoint.js';
 import { area } from '../conformance-case.js';
 import { numbered, numbers } from '../event-drafts.js';
 import { ODD_NAMES } from '../odd-names.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { StreamLimitReachedError, WrongExpectedRevisionError } from '../../../store/errors.js';
-import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../../store/expected-revision.js';
+import { StreamLimitReachedError, WrongExpectedRevisionError } from '../../../store/values/errors.js';
+import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../../../store/values/expected-revision.js';
 import { area } from '../conformance-case.js';
 import { dataOf, numbered, numbers } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { compileTypes } from '../../../store/event-filter.js';
-import type { RecordedEvent } from '../../../store/event.js';
-import type { Direction, TimePlace } from '../../../store/storage-engine.js';
+import { compileTypes } from '../../../store/values/event-filter.js';
+import type { RecordedEvent } from '../../../store/values/event.js';
+import type { Direction, TimePlace } from '../../../store/ports/storage-engine.js';
 import { area } from '../conformance-case.js';
 import { dataOf, type EventDraft } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

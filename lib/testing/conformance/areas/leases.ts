@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { LeaseLostError } from '../../../store/errors.js';
-import type { Lease } from '../../../store/storage-engine.js';
+import { LeaseLostError } from '../../../store/values/errors.js';
+import type { Lease } from '../../../store/ports/storage-engine.js';
 import { area } from '../conformance-case.js';
 import { numbers } from '../event-drafts.js';
 import { ODD_NAMES } from '../odd-names.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { StreamLimitReachedError } from '../../../store/errors.js';
+import { StreamLimitReachedError } from '../../../store/values/errors.js';
 import { area } from '../conformance-case.js';
 import { dataOf, numbered, numbers } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

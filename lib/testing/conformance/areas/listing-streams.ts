@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { compareStreamIds } from '../../../store/stream-info.js';
+import { compareStreamIds } from '../../../store/values/stream-info.js';
 import { area } from '../conformance-case.js';
 import { numbered } from '../event-drafts.js';
 import { ODD_NAMES } from '../odd-names.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { CheckpointChangedError, LogForkedError } from '../../../store/errors.js';
-import type { PlaceInLog } from '../../../store/place.js';
+import type { CheckpointChangedError, LogForkedError } from '../../../store/values/errors.js';
+import type { PlaceInLog } from '../../../store/values/place.js';
 import { area } from '../conformance-case.js';
 import { numbered, numbers } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Pattern } from '../../../store/event-filter.js';
+import { Pattern } from '../../../store/values/event-filter.js';
 import { area } from '../conformance-case.js';
 import { dataOf, numbered, numbers, positionsOf } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { NO_STREAM } from '../../../store/expected-revision.js';
-import { WrongExpectedRevisionError } from '../../../store/errors.js';
+import { NO_STREAM } from '../../../store/values/expected-revision.js';
+import { WrongExpectedRevisionError } from '../../../store/values/errors.js';
 import { area } from '../conformance-case.js';
 import { dataOf, idsOf, numbered, numbers } from '../event-drafts.js';
 import { ODD_NAMES } from '../odd-names.js';

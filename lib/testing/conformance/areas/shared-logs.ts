@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { LeaseLostError, WrongExpectedRevisionError } from '../../../store/errors.js';
+import { LeaseLostError, WrongExpectedRevisionError } from '../../../store/values/errors.js';
 import { area } from '../conformance-case.js';
 import { dataOf, numbered, numbers } from '../event-drafts.js';
 import { checkpointAt } from './checkpoints.js';

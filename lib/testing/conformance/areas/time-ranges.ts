@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { TimePlace } from '../../../store/storage-engine.js';
+import type { TimePlace } from '../../../store/ports/storage-engine.js';
 import { area } from '../conformance-case.js';
 import { dataOf, numbered, numbers } from '../event-drafts.js';
 import type { TestedLog } from '../tested-log.js';

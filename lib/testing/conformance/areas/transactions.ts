@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { LeaseLostError } from '../../../store/errors.js';
+import { LeaseLostError } from '../../../store/values/errors.js';
 import { area } from '../conformance-case.js';
 import { checkpointAt } from './checkpoints.js';
 

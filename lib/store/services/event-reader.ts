@@ -1,0 +1,256 @@
+import { performance } from 'node:perf_hooks';
+import { codeOf, LogForkedError, OperationAbortedError, StreamNotFoundError } from '../values/errors.js';
+import type { RecordedEvent } from '../values/event.js';
+import { isPromise, type MaybePromise } from '../values/maybe-promise.js';
+import type { MetricsCollector, ReadMeasurement } from '../ports/metrics-collector.js';
+import { checkMembers } from '../values/known-members.js';
+import { goesOnFrom, type Place } from '../values/place.js';
+import type { ReadAllOptions, ReadAllResult, ReadOptions, ReadTimeRangeOptions } from './read-request.js';
+import type {
+  LogPage,
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  StorageEngine,
+  StreamPage,
+  TimeRangePage,
+} from '../ports/storage-engine.js';
+import { MOST_BYTES_A_PAGE } from '../values/page-bytes.js';
+import type { StoreGate } from './store-gate.js';
+
+const READ_OPTIONS = {
+  read: ['types', 'signal'],
+  readStream: ['limit', 'direction', 'types', 'signal'],
+  readAll: ['from', 'limit', 'direction', 'filter', 'signal'],
+  readTimeRange: ['filter', 'limit', 'signal'],
+};
+
+type RangeRequest = Omit<ReadTimeRangeRequest, 'upTo' | 'after' | 'maxBytes'>;
+
+/** Asks for nothing but where the log ends. */
+const NO_EVENTS = { after: 0, limit: 0, maxBytes: MOST_BYTES_A_PAGE, direction: 'forward', filter: undefined } as const;
+
+/**
+ * Answers checked read requests: page after page until enough events were found, counted and measured.
+ *
+ * An answer that says whether more follow, and with a limit, ends with the first page that is full, so that it can be held
+ * in memory whatever the size of its events. The others have what was asked for.
+ *
+ * What the engine answers at once stays without a promise, which matters when a read takes less than a microsecond.
+ */
+export class EventReader {
+  /** How many events were handed out since the store was opened. */
+  eventsRead = 0;
+
+  constructor(
+    private readonly storeName: string,
+    private readonly engine: StorageEngine,
+    private readonly gate: StoreGate,
+    private readonly metrics: MetricsCollector,
+  ) {}
+
+  /**
+   * @param request checks what was asked for, and throws when it is not acceptable
+   * @param mayEndFull whether the caller learns from the page whether more follow
+   * @param from the place that the reader has come to, to be compared; undefined when it is a mere number
+   * @throws {LogForkedError} when the stream does not go on from there
+   */
+  stream(
+    operation: 'read' | 'readStream',
+    mayEndFull: boolean,
+    options: ReadOptions,
+    request: () => ReadStreamRequest,
+    from?: Place,
+  ): MaybePromise<StreamPage> {
+    return this.#measured(operation, options, request, (checked) => {
+      const endsFull = mayEndFull && checked.limit !== Infinity;
+      const complete = (page: StreamPage): MaybePromise<StreamPage> => {
+        if (from) throwIfForked(from, page, checked.streamId);
+        return this.#completeStream(page, checked, endsFull, options.signal);
+      };
+      const page = this.engine.readStream(checked);
+      return isPromise(page) ? page.then(complete) : complete(page);
+    });
+  }
+
+  /** @throws {OperationAbortedError} between two pages */
+  all(options: ReadAllOptions, request: () => ReadAllRequest): MaybePromise<ReadAllResult> {
+    return this.#measured('readAll', options, request, (checked) => {
+      const page = this.engine.readAll(checked);
+      if (isPromise(page)) return page.then((answer) => this.#completeLog(answer, checked, options.signal));
+      return this.#completeLog(page, checked, options.signal);
+    });
+  }
+
+  /** @throws {OperationAbortedError} between two pages */
+  timeRange(
+    options: ReadTimeRangeOptions,
+    request: () => RangeRequest,
+  ): MaybePromise<{ readonly events: RecordedEvent[] }> {
+    return this.#measured('readTimeRange', options, request, (checked) => {
+      // What is appended between two pages may have happened before what was read: it does not belong to this view.
+      const { recordedSince } = checked;
+      const end = this.engine.readAll({ ...NO_EVENTS, recordedSince });
+      if (isPromise(end)) return end.then(({ head }) => this.#rangeUpTo(head, checked, options.signal));
+      return this.#rangeUpTo(end.head, checked, options.signal);
+    });
+  }
+
+  #rangeUpTo(
+    upTo: number,
+    { from, to, limit, filter, recordedSince }: RangeRequest,
+    signal: AbortSignal | undefined,
+  ): MaybePromise<{ readonly events: RecordedEvent[] }> {
+    throwIfAborted('readTimeRange', signal);
+    const maxBytes = MOST_BYTES_A_PAGE;
+    const request = { from, to, after: undefined, upTo, limit, maxBytes, filter, recordedSince };
+    const page = this.engine.readTimeRange(request);
+    if (isPromise(page) || (page.next && page.events.length < limit)) return this.#readRangeOn(page, request, signal);
+    return page;
+  }
+
+  async #readRangeOn(
+    first: MaybePromise<TimeRangePage>,
+    request: ReadTimeRangeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly events: RecordedEvent[] }> {
+    const { events, next } = await first;
+    for (let after = next; after && events.length < request.limit;) {
+      throwIfAborted('readTimeRange', signal);
+      const page = await this.engine.readTimeRange({ ...request, after, limit: request.limit - events.length });
+      addTo(events, page.events);
+      after = page.next;
+    }
+    return { events };
+  }
+
+  #completeLog(page: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): MaybePromise<ReadAllResult> {
+    const { events, globalPosition, head, isEnd } = page;
+    if (!isComplete(page, request, request.limit !== Infinity)) return this.#readLogOn(page, request, signal);
+    // A read that began at the end and found nothing has looked as far as the log goes.
+    return { events, globalPosition: Number.isFinite(globalPosition) ? globalPosition : head, isEnd };
+  }
+
+  async #readLogOn(first: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): Promise<ReadAllResult> {
+    const { events } = first;
+    let page = first;
+    while (!isComplete({ ...page, events }, request, request.limit !== Infinity)) {
+      throwIfAborted('readAll', signal);
+      page = await this.engine.readAll({
+        ...request,
+        after: page.globalPosition,
+        limit: request.limit - events.length,
+      });
+      addTo(events, page.events);
+    }
+    return this.#completeLog({ ...page, events }, request, signal);
+  }
+
+  #completeStream(
+    page: StreamPage,
+    request: ReadStreamRequest,
+    endsFull: boolean,
+    signal: AbortSignal | undefined,
+  ): MaybePromise<StreamPage> {
+    if (page.revision === 0) throw new StreamNotFoundError(request.streamId);
+    return isComplete(page, request, endsFull) ? page : this.#readOn(page, request, endsFull, signal);
+  }
+
+  async #readOn(
+    first: StreamPage,
+    request: ReadStreamRequest,
+    endsFull: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<StreamPage> {
+    const { events } = first;
+    let page = first;
+    while (!isComplete({ ...page, events }, request, endsFull)) {
+      throwIfAborted('readStream', signal);
+      page = await this.engine.readStream({
+        ...request,
+        after: page.position,
+        limit: request.limit - events.length,
+        wantsIds: false,
+      });
+      addTo(events, page.events);
+    }
+    return { ...page, events };
+  }
+
+  /** Runs a read once the store is open, counts its events and tells the metrics collector how it went. */
+  #measured<Request, Page extends { readonly events: readonly RecordedEvent[] }>(
+    operation: ReadMeasurement['operation'],
+    options: { readonly signal?: AbortSignal },
+    request: () => Request,
+    read: (checked: Request) => MaybePromise<Page>,
+  ): MaybePromise<Page> {
+    const startedAt = this.metrics.onRead ? performance.now() : 0;
+    try {
+      checkMembers(options, 'options', READ_OPTIONS[operation]);
+      const checked = request();
+      throwIfAborted(operation, options.signal);
+      const answer = this.gate.call(() => read(checked));
+      if (!isPromise(answer)) return this.#finish(operation, startedAt, answer);
+      return answer
+        .then((page) => {
+          throwIfAborted(operation, options.signal);
+          return this.#finish(operation, startedAt, page);
+        })
+        .catch((error: unknown) => this.#fail(operation, startedAt, error));
+    } catch (error) {
+      return this.#fail(operation, startedAt, error);
+    }
+  }
+
+  #finish<Page extends { readonly events: readonly RecordedEvent[] }>(
+    operation: ReadMeasurement['operation'],
+    startedAt: number,
+    page: Page,
+  ): Page {
+    this.eventsRead += page.events.length;
+    this.metrics.onRead?.({
+      store: this.storeName,
+      operation,
+      outcome: 'ok',
+      events: page.events.length,
+      durationMs: performance.now() - startedAt,
+    });
+    return page;
+  }
+
+  #fail(operation: ReadMeasurement['operation'], startedAt: number, error: unknown): never {
+    this.metrics.onRead?.({
+      store: this.storeName,
+      operation,
+      outcome: codeOf(error),
+      events: 0,
+      durationMs: performance.now() - startedAt,
+    });
+    throw error;
+  }
+}
+
+/** @param endsFull whether a full page is enough */
+function isComplete(
+  { events, isEnd, isFull }: StreamPage | LogPage,
+  { limit }: { readonly limit: number },
+  endsFull: boolean,
+): boolean {
+  return isEnd || events.length >= limit || (endsFull && isFull);
+}
+
+/** Not `push(...more)`: the arguments of a call lie on the stack, which a hundred thousand events overflow. */
+function addTo(events: RecordedEvent[], more: readonly RecordedEvent[]): void {
+  for (const event of more) events.push(event);
+}
+
+function throwIfForked(from: Place, { revision, trimmedTo, afterId }: StreamPage, streamId: string): void {
+  // Of a stream that never was, only a read can have given a place with a mark.
+  if (revision === 0 && from.mark === undefined) return;
+  if (goesOnFrom(from, { head: revision, trimmedTo, id: afterId })) return;
+  throw new LogForkedError(`The reader of stream "${streamId}"`, from.position, revision);
+}
+
+function throwIfAborted(operation: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new OperationAbortedError(operation, signal.reason);
+}

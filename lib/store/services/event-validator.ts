@@ -1,0 +1,45 @@
+import { ValidationError } from '../values/errors.js';
+import type { NewEvent } from '../values/event.js';
+import type { AddedMetadata } from '../ports/instrumentation.js';
+import { toJsonText } from '../values/json-text.js';
+import { checkName, kindOf } from '../values/names.js';
+import type { EventToAppend } from '../ports/storage-engine.js';
+import { toTime } from '../values/time.js';
+
+/**
+ * Checks one event and turns it into texts and numbers, which nobody can change afterwards.
+ *
+ * @param place where the event stands, as the beginning of a path: empty, or `events[2].`
+ * @param added goes into its metadata as well, unless that has one of its members already
+ */
+export function acceptEvent(event: NewEvent<unknown>, place: string, added?: AddedMetadata): EventToAppend {
+  if (typeof event !== 'object' || event === null) {
+    throw new ValidationError(place === '' ? 'event' : place.slice(0, -1), `it is ${kindOf(event)}: give an object.`);
+  }
+  const { type, data, id, timestamp, metadata } = event;
+  checkName(type, place + 'type');
+  if (id !== undefined) checkName(id, place + 'id');
+  const own = metadata === undefined ? '' : metadataText(metadata, place + 'metadata');
+  const withMore = added === undefined ? own : withAdded(own, added);
+  return {
+    id,
+    type,
+    data: toJsonText(data, place + 'data'),
+    metadata: withMore,
+    timestamp: timestamp === undefined ? undefined : toTime(timestamp, place + 'timestamp'),
+    ...(withMore !== own && { added: added!.names }),
+  };
+}
+
+function metadataText(metadata: unknown, field: string): string {
+  const text = toJsonText(metadata, field);
+  if (!text.startsWith('{')) throw new ValidationError(field, `it is ${kindOf(metadata)}: give an object.`);
+  return text === '{}' ? '' : text;
+}
+
+/** All of it or nothing: members that belong together must not be mixed with those of another origin. */
+function withAdded(own: string, { names, text }: AddedMetadata): string {
+  if (own === '') return text;
+  const members = JSON.parse(own) as object;
+  return names.some((name) => Object.hasOwn(members, name)) ? own : `${own.slice(0, -1)},${text.slice(1)}`;
+}

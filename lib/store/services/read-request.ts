@@ -1,0 +1,101 @@
+import { Cursor, END, START } from '../values/cursor.js';
+import { ValidationError } from '../values/errors.js';
+import type { EventFilter } from '../values/event-filter.js';
+import type { RecordedEvent } from '../values/event.js';
+import { checkPosition } from '../values/positions.js';
+import type { Direction } from '../ports/storage-engine.js';
+import { type Time, toTime } from '../values/time.js';
+import { shown } from '../values/names.js';
+
+export interface ReadOptions {
+  /** Only events of these types; a type may be a pattern, such as `order.*`. Default all. */
+  readonly types?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadResult {
+  readonly events: RecordedEvent[];
+  /** Names the last event read: the next read goes on from here. Unchanged when nothing new came. */
+  readonly cursor: Cursor;
+  /** Whether the stream has no further event for this reader now. */
+  readonly isEnd: boolean;
+}
+
+export interface ReadStreamOptions extends ReadOptions {
+  /** At most so many events; 0 or less, the default, means all. */
+  readonly limit?: number;
+  /** `backward` gives the newest first. Default `forward`. */
+  readonly direction?: Direction;
+}
+
+export interface ReadAllOptions {
+  /** The global position to begin after (before, when reading backward). Default 0: the end that reading starts from. */
+  readonly from?: number | typeof START | typeof END;
+  /** At most so many events; 0 or less means all. Default 1 000. */
+  readonly limit?: number;
+  /** `backward` gives the newest first. Default `forward`. */
+  readonly direction?: Direction;
+  readonly filter?: EventFilter;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadAllResult {
+  readonly events: RecordedEvent[];
+  /** How far was read, whether the filter let events through or not: the next `from`. */
+  readonly globalPosition: number;
+  /** Whether the log has no further event for this reader now. */
+  readonly isEnd: boolean;
+}
+
+export interface ReadTimeRangeOptions {
+  readonly filter?: EventFilter;
+  /** At most so many events; 0 or less, the default, means all. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The position that a cursor of this stream, or a number, stands for. */
+export function toPosition(cursor: Cursor | number, streamId: string): number {
+  if (!(cursor instanceof Cursor)) {
+    checkPosition(cursor, 'cursor');
+    return cursor;
+  }
+  if (cursor.streamId !== streamId) {
+    throw new ValidationError('cursor', `it is a cursor of stream "${cursor.streamId}", not of "${streamId}".`);
+  }
+  checkPosition(cursor.position, 'cursor.position');
+  return cursor.position;
+}
+
+/** Where a read begins, exclusive. 0 stands for the end that it starts from. */
+export function toBound(from: number | typeof START | typeof END, field: string, direction: Direction): number {
+  if (from === START) return 0;
+  if (from === END) return Infinity;
+  checkPosition(from, field);
+  return direction === 'backward' && from === 0 ? Infinity : from;
+}
+
+export function checkDirection(direction: unknown): asserts direction is Direction {
+  if (direction !== 'forward' && direction !== 'backward') {
+    throw new ValidationError('direction', `${shown(direction)} is neither: give "forward" or "backward".`);
+  }
+}
+
+/** A range of times in milliseconds since 1970; -Infinity and Infinity for the ends that were left open. */
+export function toRange(from: Time | undefined, to: Time | undefined): { readonly from: number; readonly to: number } {
+  const range = {
+    from: from === undefined ? -Infinity : toTime(from, 'from'),
+    to: to === undefined ? Infinity : toTime(to, 'to'),
+  };
+  if (range.from > range.to) throw new ValidationError('from', 'it is after "to": give the earlier time first.');
+  return range;
+}
+
+export function checkBatchSize(batchSize: unknown): void {
+  if (!Number.isInteger(batchSize) || (batchSize as number) < 1 || (batchSize as number) > 10_000) {
+    throw new ValidationError(
+      'batchSize',
+      `${shown(batchSize)} is out of range: give a whole number from 1 to 10 000.`,
+    );
+  }
+}
