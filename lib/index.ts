@@ -37,7 +37,9 @@ export {
   type EventStoreOptions,
   type RetentionOptions,
 } from './store/event-store-options.js';
-export { EventStore, type AppendOptions, type AppendResult, type CheckLogOptions } from './store/event-store.js';
+export { EventStore } from './store/event-store.js';
+export type { AppendOptions, AppendResult } from './store/services/event-appender.js';
+export type { CheckLogOptions } from './store/services/log-checker.js';
 export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/values/event.js';
 export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/values/expected-revision.js';
 export {

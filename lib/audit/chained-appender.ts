@@ -7,6 +7,7 @@ import {
   WrongExpectedRevisionError,
 } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import type { JsonValue, NewEvent } from '../store/values/event.js';
 import type { AddedMetadata } from '../store/ports/instrumentation.js';
 import { FIRST, linkIn, linkOf, metadataWith, type Chained, type WhereBefore } from './hash-chain.js';
@@ -100,7 +101,7 @@ export class ChainedAppender {
     for (let tries = 1; ; tries++) {
       const next = chain(batch, end, this.store.clock.now());
       try {
-        await this.store.appendInstrumented(streamId, next.chained, { expectedRevision: end.revision });
+        await internalsOf(this.store).appendInstrumented(streamId, next.chained, { expectedRevision: end.revision });
         this.#last = { streamId, end: next.end };
         return;
       } catch (error) {

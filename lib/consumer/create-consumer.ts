@@ -1,5 +1,6 @@
 import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import type { Lease } from '../store/ports/storage-engine.js';
 import type { Consumer } from './consumer.js';
 import type { ConsumerParts } from './consumer-parts.js';
@@ -22,15 +23,15 @@ export function createConsumer(parts: ConsumerParts): Consumer {
  * @throws {ValidationError} when a process that shares the log runs it
  */
 export async function forgetConsumer(store: EventStore, name: string): Promise<boolean> {
-  const kept = await store.loadCheckpoint(name);
+  const kept = await internalsOf(store).loadCheckpoint(name);
   const partitions = partitionsOf(name, kept?.partitions ?? 0).map((partition) => partition.name);
   if (store.supports.leases) {
     const isOfIt = (lease: Lease): boolean =>
       lease.name === name || (partitions.length > 0 && lease.name.startsWith(`${name}/`));
-    const held = (await store.listLeases(name)).find(isOfIt);
+    const held = (await internalsOf(store).listLeases(name)).find(isOfIt);
     if (held) throw new ValidationError('name', `"${name}" is run by ${held.holder}: take it out there, too.`);
   }
   // Without the first one, those of the partitions mean nothing.
-  for (const each of [name, ...partitions]) await store.removeCheckpoint(each);
+  for (const each of [name, ...partitions]) await internalsOf(store).removeCheckpoint(each);
   return kept !== undefined;
 }

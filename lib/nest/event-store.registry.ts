@@ -2,6 +2,7 @@ import { Inject, Injectable, type InjectionToken, type OptionalFactoryDependency
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { ValidationError } from '../store/values/errors.js';
 import { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import {
   EVENT_STORE_DESCRIPTION,
   type EventStoreDescription,
@@ -65,7 +66,7 @@ export class EventStoreRegistry {
     if (override) {
       this.#replaced.add(store);
     } else {
-      store.rememberHead();
+      internalsOf(store).rememberHead();
       for (const visit of this.#visitors) visit(store, false);
     }
     return store;

@@ -1,5 +1,6 @@
 import { END } from '../store/values/cursor.js';
 import type { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import { checkTarget } from '../store/ports/subscription-target.js';
 import type { SubscriptionTarget } from '../store/ports/subscription.js';
 import { StreamNotFoundError } from '../store/values/errors.js';
@@ -11,12 +12,12 @@ import { StreamNotFoundError } from '../store/values/errors.js';
 export async function liveStart(store: EventStore, target: SubscriptionTarget): Promise<number> {
   await store.open();
   const { streamId } = checkTarget(target);
-  if (streamId === undefined) return store.headAtOpening;
+  if (streamId === undefined) return internalsOf(store).headAtOpening;
   // Few events have come since, so the end of the stream is near.
   let before: number | typeof END = END;
   for (;;) {
     const events = await readBackward(store, streamId, before);
-    const known = events.find(({ globalPosition }) => globalPosition <= store.headAtOpening);
+    const known = events.find(({ globalPosition }) => globalPosition <= internalsOf(store).headAtOpening);
     if (known) return known.position;
     const first = events.at(-1);
     if (!first) return 0;
@@ -27,7 +28,7 @@ export async function liveStart(store: EventStore, target: SubscriptionTarget): 
 
 async function readBackward(store: EventStore, streamId: string, before: number | typeof END) {
   try {
-    return (await store.readStreamPage(streamId, before, { direction: 'backward', limit: 100 })).events;
+    return (await internalsOf(store).readStreamPage(streamId, before, { direction: 'backward', limit: 100 })).events;
   } catch (error) {
     if (error instanceof StreamNotFoundError) return [];
     throw error;

@@ -6,6 +6,7 @@ import { DeadLetterStore } from '../consumer/dead-letters/dead-letter-store.js';
 import type { Consumer, ConsumerStatus } from '../consumer/consumer.js';
 import { createConsumer, forgetConsumer } from '../consumer/create-consumer.js';
 import type { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import { liveStart } from './live-start.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { misuse, type StreamEventHandler } from './stream-event.explorer.js';
@@ -130,7 +131,7 @@ export class StreamSubscriptions {
     for (const store of new Set(handlers.map((handler) => handler.store))) {
       const runner = this.#runnerOf(store, handlers);
       this.#runners.set(store, runner);
-      store.runners.add(runner);
+      internalsOf(store).runners.add(runner);
     }
   }
 
@@ -180,9 +181,9 @@ export class StreamSubscriptions {
 
   /** @internal Ends all handlers: they may finish what they have begun, for as long as their stores allow. */
   async stop(): Promise<void> {
-    for (const [store, runner] of this.#runners) store.runners.delete(runner);
+    for (const [store, runner] of this.#runners) internalsOf(store).runners.delete(runner);
     const ends = [...this.#handlers].map(([name, { store, consumer }]) =>
-      store.ending.orGiveUp(`handler ${name}`, consumer.stop()),
+      internalsOf(store).ending.orGiveUp(`handler ${name}`, consumer.stop()),
     );
     await Promise.all(ends);
   }

@@ -4,6 +4,7 @@ import { EventStoreStatusReader } from '../nest/event-store.status.js';
 import { messageOf } from '../store/values/error-text.js';
 import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import { withinTime } from '../store/services/time-limit.js';
 import {
   checkHealthOptions,
@@ -90,8 +91,8 @@ export class EventStoreHealthIndicator {
       return { isUsable: false, problems: [absence], description: { name: store.name } };
     }
     this.#logFailure(kind, absence, undefined);
-    const { appendTrouble, clock } = store;
-    const stuck = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.look(handler, clock)]));
+    const { appendTrouble } = internalsOf(store);
+    const stuck = new Map(facts.handlers.map((handler) => [handler.name, this.#watch.look(handler, store.clock)]));
     const refusal = `store "${store.name}" does not keep what is appended`;
     this.#logFailure(kind, refusal, appendTrouble);
     return {

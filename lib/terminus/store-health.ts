@@ -1,6 +1,7 @@
 import type { EventStoreStatus } from '../nest/event-store.status.js';
 import type { StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
 import type { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import type { CheckedHealthOptions } from './event-store-health-options.js';
 import type { Stuck } from './handler-watch.js';
 
@@ -21,12 +22,14 @@ export interface StoreFacts extends EventStoreStatus {
  * numbers that change.
  */
 export function problemsOf(
-  { name, limits, clock, wentBackAt }: EventStore,
+  store: EventStore,
   { stats, handlers, deadLetters, fullestStream }: StoreFacts,
   stuckHandlers: StuckHandlers,
   options: CheckedHealthOptions,
 ): string[] {
   const problems: string[] = [];
+  const { name, limits, clock } = store;
+  const { wentBackAt } = internalsOf(store);
   if (wentBackAt !== undefined && clock.now() - wentBackAt < WENT_BACK_FOR_MS)
     problems.push(`store "${name}" was put back to an earlier state`);
   if (stats.totalStreams >= options.maxStreamsUsed * limits.maxStreams)

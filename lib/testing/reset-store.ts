@@ -1,6 +1,6 @@
 import { EventStoreRegistry } from '../nest/event-store.registry.js';
-import { EMPTY } from '../store/services/emptying.js';
 import type { EventStore } from '../store/event-store.js';
+import { INTERNALS, internalsOf } from '../store/store-internals.js';
 import { provided, type ProviderSource } from './provided.js';
 
 /**
@@ -16,6 +16,6 @@ import { provided, type ProviderSource } from './provided.js';
  * @throws {StoreClosedError}
  */
 export async function resetStore(of: EventStore | ProviderSource): Promise<void> {
-  const stores = EMPTY in of ? [of] : provided(of, EventStoreRegistry).all();
-  for (const store of stores) await store[EMPTY]();
+  const stores = INTERNALS in of ? [of] : provided(of, EventStoreRegistry).all();
+  for (const store of stores) await internalsOf(store).empty();
 }

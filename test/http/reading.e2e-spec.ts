@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { EventStore, RecordedEvent } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
 import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 const eventsOf = ({ json }: Answer): RecordedEvent[] => json.events;
 
@@ -42,7 +43,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
 
     it('has no place for the streams of the store itself', async () => {
       const { store, get } = await startHttpApp(adapter);
-      await store.appendInternally('$own', { type: 't' });
+      await internalsOf(store).appendInternally('$own', { type: 't' });
 
       expect((await get('/streams')).json.streams).toEqual([]);
       expect((await get('/streams?prefix=$')).json.streams).toEqual([]);

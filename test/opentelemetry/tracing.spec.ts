@@ -12,6 +12,7 @@ import * as copied from '../../lib/opentelemetry/semantic-conventions.js';
 import { rejectionOf } from '../support/events.js';
 import { startApp } from '../support/nest-app.js';
 import { useTracing } from './telemetry.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 const { spans, span } = useTracing();
 
@@ -206,7 +207,7 @@ describe('an attempt of a handler', () => {
     async (metadata) => {
       const { app, store } = await tracedApp({ traces: true });
       // A store without tracing appended it.
-      await store.appendInternally('order-1', { type: 'a', data: 0, metadata });
+      await internalsOf(store).appendInternally('order-1', { type: 'a', data: 0, metadata });
       await whenSettled(app);
 
       const process = span('process billing');

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { compiledApp, startChild } from '../support/child-app.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { engineOn, newFile } from './sqlite-files.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 let app: string;
 
@@ -21,7 +22,7 @@ describe.each(['1', '4'])('a process that holds leases of a minute, of a handler
     await first.said('ready');
     for (const stream of STREAMS) await store.append(stream, { type: 't' });
     await first.said(/^first handled/, STREAMS.length);
-    const held = await store.listLeases('work');
+    const held = await internalsOf(store).listLeases('work');
     first.kill('SIGKILL');
     await first.ended;
     for (const stream of STREAMS) await store.append(stream, { type: 't' });
@@ -40,11 +41,11 @@ describe.each(['1', '4'])('a process that holds leases of a minute, of a handler
     const store = await openTestStore({ engine: engineOn(file) });
     const first = startChild(app, file, 'first', partitions);
     await first.said('ready');
-    const held = await store.listLeases('work');
+    const held = await internalsOf(store).listLeases('work');
     first.kill('SIGSTOP');
 
-    for (const { name } of held) expect(await store.acquireLease(name, 60_000)).toBeUndefined();
-    expect(await store.listLeases('work')).toEqual(held);
+    for (const { name } of held) expect(await internalsOf(store).acquireLease(name, 60_000)).toBeUndefined();
+    expect(await internalsOf(store).listLeases('work')).toEqual(held);
   }, 60_000);
 });
 
@@ -53,11 +54,11 @@ it('of those who ask together after a process was killed, one gets its lease', a
   const stores = await Promise.all(Array.from({ length: 6 }, () => openTestStore({ engine: engineOn(file) })));
   const first = startChild(app, file, 'first', '1');
   await first.said('ready');
-  expect(await stores[0].listLeases('work')).toHaveLength(1);
+  expect(await internalsOf(stores[0]).listLeases('work')).toHaveLength(1);
   first.kill('SIGKILL');
   await first.ended;
 
-  const answers = await Promise.all(stores.map((store) => store.acquireLease('work', 60_000)));
+  const answers = await Promise.all(stores.map((store) => internalsOf(store).acquireLease('work', 60_000)));
 
   expect(answers.filter((lease) => lease !== undefined)).toHaveLength(1);
 }, 60_000);

@@ -12,6 +12,7 @@ import { lateEngine } from '../support/late-engine.js';
 import { settled } from '../support/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 const added = { traceparent: '00-1-2-01', tracestate: 'a=1' };
 
@@ -85,7 +86,7 @@ describe('an instrumentation around appends', () => {
     const store = await openEventStore({ instrumentation: { aroundAppend } });
     await store.append('orders', [{ type: 'a' }, { type: 'b' }]);
     await rejectionOf(store.append('', { type: 'a' }));
-    await store.appendInternally('$dead-letters-x', { type: 'a' });
+    await internalsOf(store).appendInternally('$dead-letters-x', { type: 'a' });
     await store.close();
 
     expect(told).toEqual([

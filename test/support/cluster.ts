@@ -17,6 +17,7 @@ import { ManualClock } from './manual-clock.js';
 import { RecordingLogger } from './recorders.js';
 import { SharedMemory } from './shared-memory-engine.js';
 import { lettersIn } from './letters-in.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 const clusters: Cluster[] = [];
 
@@ -90,7 +91,7 @@ export class Instance {
       snapshotInterval: 0,
       ...options,
     });
-    this.store.instance = this.name;
+    internalsOf(this.store).instance = this.name;
     this.deadLetters = new DeadLetterStore(this.store);
   }
 

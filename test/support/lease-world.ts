@@ -21,6 +21,7 @@ import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
 import { SharedMemory } from './shared-memory-engine.js';
 import { lettersIn } from './letters-in.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 const MOST_EVENTS = 14;
 const FAULTY_STEPS = 240;
@@ -215,7 +216,7 @@ export class LeaseWorld {
       shutdownTimeoutMs: 10_000,
       snapshotInterval: 0,
     });
-    store.instance = name;
+    internalsOf(store).instance = name;
     const deadLetters = new DeadLetterStore(store);
     const consumer = createConsumer({
       name: 'd',

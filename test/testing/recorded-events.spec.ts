@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { ANY, openEventStore, type RecordedEvent, StoreClosedError, SubscriptionEndedError } from 'nestjs-stream-store';
 import { ManualClock, RecordedEvents } from 'nestjs-stream-store/testing';
 import { createEventStore } from '../../lib/open-event-store.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 import { aroundEngine, ENGINES } from '../support/around-engine.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
 import { settled } from '../support/manual-clock.js';
@@ -65,7 +66,7 @@ describe('recorded events', () => {
     await using store = await openEventStore();
     await using recorded = await RecordedEvents.of(store);
 
-    await store.appendInternally('$mine', { type: 'secret' });
+    await internalsOf(store).appendInternally('$mine', { type: 'secret' });
     await store.append('orders', { type: 'order.placed' });
 
     expect(await recorded.types()).toEqual(['order.placed']);

@@ -23,6 +23,7 @@ import { rejectionOf } from '../support/events.js';
 import { startApp } from '../support/nest-app.js';
 import { openTestStore as openStore } from '../support/open-test-store.js';
 import { usePostgres } from '../support/postgres-stores.js';
+import { internalsOf } from '../../lib/store/store-internals.js';
 
 const { server } = usePostgres();
 
@@ -96,7 +97,7 @@ describe.each(PLACES)('a store %s, when it is reset', (_place, newPlace) => {
 
     await resetStore(app);
 
-    const checkpoints = await store.listCheckpoints();
+    const checkpoints = await internalsOf(store).listCheckpoints();
     expect(new Set(checkpoints.map(({ checkpoint }) => checkpoint.position))).toEqual(new Set([0]));
     expect(await app.get(DeadLetters).count()).toBe(0);
     await store.append('order-1', { type: 'placed' });

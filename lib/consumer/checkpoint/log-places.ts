@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../../store/values/checkpoint.js';
 import { LogForkedError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import { goesOnFrom, type Place } from '../../store/values/place.js';
 import type { PlaceMemory } from '../../subscription/place-memory.js';
 import { cutAt } from './cut-checkpoint.js';
@@ -34,17 +35,17 @@ export class LogPlaces {
     const place = { position: kept.position, id: kept.id };
     const furthest = kept.furthest ?? place;
     if (await this.#isThere(furthest)) return kept;
-    const { head } = await this.store.look(this.streamId ?? null, 0);
+    const { head } = await internalsOf(this.store).look(this.streamId ?? null, 0);
     const error = new LogForkedError(`Handler "${handler.label}"`, furthest.position, head);
     if (!mayRewind) throw error;
     const common = (await this.#isThere(place)) ? place : await this.newest(Math.min(place.position, head));
     const begin = common ?? { position: 0 };
-    this.store.noteFork(handler.name, error, `it begins again after position ${begin.position}`);
+    internalsOf(this.store).noteFork(handler.name, error, `it begins again after position ${begin.position}`);
     return cutAt(kept, begin);
   }
 
   async #isThere(at: Place): Promise<boolean> {
     if (at.position === 0) return true;
-    return goesOnFrom(at, await this.store.look(this.streamId ?? null, at.position));
+    return goesOnFrom(at, await internalsOf(this.store).look(this.streamId ?? null, at.position));
   }
 }

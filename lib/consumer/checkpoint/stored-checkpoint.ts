@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../../store/values/checkpoint.js';
 import { CheckpointChangedError, LeaseLostError, LogForkedError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { PlaceInLog } from '../../store/values/place.js';
 import type { EngineTransaction } from '../../store/ports/storage-engine.js';
 import type { Tenure } from '../leases/lease-holder.js';
@@ -23,7 +24,7 @@ export class StoredCheckpoint {
   ) {}
 
   async load(): Promise<Checkpoint | undefined> {
-    const kept = await this.store.loadCheckpoint(this.name);
+    const kept = await internalsOf(this.store).loadCheckpoint(this.name);
     this.#last = kept ?? null;
     this.#inDoubt.clear();
     return kept;
@@ -39,7 +40,7 @@ export class StoredCheckpoint {
     // transaction that is in doubt.
     if (tenure && !tenure.isHeld) throw new LeaseLostError(name);
     try {
-      await store.saveCheckpoint(name, checkpoint, tenure?.lease, { expected: this.#last, place });
+      await internalsOf(store).saveCheckpoint(name, checkpoint, tenure?.lease, { expected: this.#last, place });
     } catch (error) {
       if (error instanceof CheckpointChangedError && (await this.#isInDoubt())) return this.save(checkpoint, place);
       if (!isOutOfDate(error)) this.#inDoubt.add(JSON.stringify(checkpoint));
@@ -61,7 +62,7 @@ export class StoredCheckpoint {
   /** Whether what is kept is what an earlier save was to keep, of which nobody could tell. */
   async #isInDoubt(): Promise<boolean> {
     if (this.#inDoubt.size === 0) return false;
-    const kept = await this.store.loadCheckpoint(this.name);
+    const kept = await internalsOf(this.store).loadCheckpoint(this.name);
     if (!kept || !this.#inDoubt.has(JSON.stringify(kept))) return false;
     this.saved(kept);
     return true;

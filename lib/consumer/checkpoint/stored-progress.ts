@@ -1,5 +1,6 @@
 import { StreamNotFoundError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { RecordedEvent } from '../../store/values/event.js';
 import type { SubscriptionTarget } from '../../store/ports/subscription.js';
 
@@ -37,14 +38,14 @@ export class StoredProgress {
   }
 
   async status(): Promise<{ readonly position: number; readonly lag: number }> {
-    const [checkpoint, end] = await Promise.all([this.store.loadCheckpoint(this.name), this.end()]);
+    const [checkpoint, end] = await Promise.all([internalsOf(this.store).loadCheckpoint(this.name), this.end()]);
     const position = checkpoint?.position ?? 0;
     return { position, lag: lagOf(position, end) };
   }
 
   /** Whether nothing up to a position is left to do. The checkpoint may be behind it, when what follows is for others. */
   async hasReached(goal: number): Promise<boolean> {
-    const checkpoint = await this.store.loadCheckpoint(this.name);
+    const checkpoint = await internalsOf(this.store).loadCheckpoint(this.name);
     if (!checkpoint) return false;
     const ahead = new Set(checkpoint.ahead);
     const isLeft = (event: RecordedEvent): boolean => {

@@ -1,6 +1,7 @@
 import { messageOf, stackOf, textOf } from '../../store/values/error-text.js';
 import { StreamNotFoundError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { JsonValue, RecordedEvent } from '../../store/values/event.js';
 import { goesOnFrom } from '../../store/values/place.js';
 import { toJsonText } from '../../store/values/json-text.js';
@@ -132,7 +133,7 @@ export class DeadLetterStore {
   }
 
   async #append(subscription: string, type: string, data: JsonValue): Promise<void> {
-    await this.store.appendInternally(STREAM_PREFIX + subscription, { type, data });
+    await internalsOf(this.store).appendInternally(STREAM_PREFIX + subscription, { type, data });
   }
 
   /** As it is now. */
@@ -146,7 +147,7 @@ export class DeadLetterStore {
     const streamId = STREAM_PREFIX + subscription;
     // What was read of a log that went back is not what it holds.
     if (index && this.store.supports.leases) {
-      if (!goesOnFrom(index.place, await this.store.look(streamId, index.position))) index = undefined;
+      if (!goesOnFrom(index.place, await internalsOf(this.store).look(streamId, index.position))) index = undefined;
     }
     if (!index) this.#indexes.set(subscription, (index = new DeadLetterIndex(subscription)));
     try {

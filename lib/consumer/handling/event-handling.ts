@@ -12,6 +12,7 @@ import type { HandlerAttempts } from './handler-attempts.js';
 import type { HandlerReport } from './handler-report.js';
 import { instrumentedAttempt } from './instrumented-attempt.js';
 import { type HandledEntry, isInDoubt, transactionalAttempt } from './transactional-attempt.js';
+import { internalsOf } from '../../store/store-internals.js';
 
 /** What the handling of events needs of the consumer that hands them out. */
 export interface HandlingConsumer {
@@ -154,7 +155,7 @@ export class EventHandling {
       try {
         await writer.flush();
         // After a crash any of these may be the event that ends the process: the count has to be there the next time.
-        if (checkpoint.hasSuspects) await parts.store.flush();
+        if (checkpoint.hasSuspects) await internalsOf(parts.store).flush();
         outage.answered();
         return;
       } catch (error) {

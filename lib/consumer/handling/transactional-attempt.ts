@@ -1,4 +1,5 @@
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import { StorageUnavailableError } from '../../store/values/errors.js';
 import type { EngineTransaction } from '../../store/ports/storage-engine.js';
 import { mayPass } from '../../subscription/outage.js';
@@ -28,7 +29,7 @@ export async function transactionalAttempt(
   let failure = undefined as { readonly error: unknown } | undefined;
   let wasCalled = false;
   try {
-    await store.transact(async (transaction) => {
+    await internalsOf(store).transact(async (transaction) => {
       wasCalled = true;
       await call(transaction.client).catch((error: unknown) => {
         failure = { error };

@@ -1,6 +1,7 @@
 import { monotonic } from '../../store/values/clock.js';
 import { LeaseLostError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { Lease } from '../../store/ports/storage-engine.js';
 import { LeaseFailureLog } from './lease-failure-log.js';
 
@@ -111,7 +112,7 @@ export class LeaseHolder {
     // The lease lasts from a moment that lies between the question and the answer.
     const askedAt = monotonic(this.store.clock);
     this.#wasAnswered = false;
-    const lease = await this.store.acquireLease(this.name, this.durationMs, (holder) => {
+    const lease = await internalsOf(this.store).acquireLease(this.name, this.durationMs, (holder) => {
       if (this.#isCompeting) this.listener.refused(holder);
     });
     this.#wasAnswered = true;
@@ -184,7 +185,7 @@ export class LeaseHolder {
 
   async #giveBack(lease: Lease): Promise<void> {
     try {
-      await this.store.releaseLease(lease);
+      await internalsOf(this.store).releaseLease(lease);
     } catch (error) {
       this.#trouble.report(error);
     }

@@ -9,6 +9,7 @@ import { EventConsumer } from '../run/event-consumer.js';
 import { StoredProgress } from '../checkpoint/stored-progress.js';
 import { ASKS_PER_DURATION, LeaseHolder, type Tenure } from './lease-holder.js';
 import { PlaceMemory } from '../../subscription/place-memory.js';
+import { internalsOf } from '../../store/store-internals.js';
 
 /** How often to look how far the process has come that runs the handler. */
 const LOOK_EVERY_MS = 200;
@@ -119,7 +120,7 @@ export class LeasedConsumer implements Consumer {
     const [{ position, lag }, leases] = await Promise.all([
       this.#tenant ? this.#tenant.status() : this.#kept.status(),
       // Others may have longer names that begin with this one.
-      this.#parts.store.listLeases(this.name),
+      internalsOf(this.#parts.store).listLeases(this.name),
     ]);
     const { state, failures, lastError } = this;
     const outage = this.outage?.error;
@@ -136,7 +137,7 @@ export class LeasedConsumer implements Consumer {
   async #open(): Promise<void> {
     const { store, target, partition } = this.#parts;
     if (!partition) {
-      const checkpoint = await store.loadCheckpoint(this.name);
+      const checkpoint = await internalsOf(store).loadCheckpoint(this.name);
       // Who stands by would find it out only when it takes over.
       if (checkpoint) checkFit(this.name, checkpoint, { streamId: checkTarget(target).streamId, partitions: 1 });
     }

@@ -1,4 +1,5 @@
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { Lease } from '../../store/ports/storage-engine.js';
 import { LeaseFailureLog } from '../leases/lease-failure-log.js';
 
@@ -58,7 +59,10 @@ export class PartitionBalancer {
     await this.#looking?.catch(() => undefined);
     const seat = this.#seat;
     this.#seat = undefined;
-    if (seat) await this.store.releaseLease(seat).catch((error: unknown) => this.#trouble.report(error));
+    if (seat)
+      await internalsOf(this.store)
+        .releaseLease(seat)
+        .catch((error: unknown) => this.#trouble.report(error));
   }
 
   #schedule(): void {
@@ -82,18 +86,18 @@ export class PartitionBalancer {
   }
 
   async #lookAround(): Promise<void> {
-    if (this.#seat) this.#seat = await this.store.acquireLease(this.#seat.name, this.leaseDurationMs);
+    if (this.#seat) this.#seat = await internalsOf(this.store).acquireLease(this.#seat.name, this.leaseDurationMs);
     if (!this.#seat) await this.#takeSeat();
-    const leases = await this.store.listLeases(`${this.handler}/`);
+    const leases = await internalsOf(this.store).listLeases(`${this.handler}/`);
     if (this.#isMember) this.#share(leases);
   }
 
   /** Seats are numbered and used again, so that no more of them are kept than there were processes at a time. */
   async #takeSeat(): Promise<void> {
-    const taken = new Set((await this.store.listLeases(this.#seatPrefix)).map(({ name }) => name));
+    const taken = new Set((await internalsOf(this.store).listLeases(this.#seatPrefix)).map(({ name }) => name));
     for (let number = 0; !this.#seat; number++) {
       const seat = this.#seatPrefix + number;
-      if (!taken.has(seat)) this.#seat = await this.store.acquireLease(seat, this.leaseDurationMs);
+      if (!taken.has(seat)) this.#seat = await internalsOf(this.store).acquireLease(seat, this.leaseDurationMs);
     }
   }
 

@@ -3,6 +3,7 @@ import type { Lease } from '../../store/ports/storage-engine.js';
 import { checkFit } from '../checkpoint/checkpoint-compatibility.js';
 import type { ConsumerParts } from '../consumer-parts.js';
 import type { Partition } from './partition.js';
+import { internalsOf } from '../../store/store-internals.js';
 
 /** How often to look whether another process has kept what it was about to keep. */
 const LOOK_EVERY_MS = 200;
@@ -16,10 +17,10 @@ const LOOK_EVERY_MS = 200;
 export async function keepLayout(parts: ConsumerParts, partitions: readonly Partition[]): Promise<void> {
   const { name, store, options } = parts;
   for (;;) {
-    const kept = await store.loadCheckpoint(name);
+    const kept = await internalsOf(store).loadCheckpoint(name);
     if (kept) return checkFit(name, kept, { streamId: undefined, partitions: partitions.length });
     if (!store.supports.leases) return keepFirst(parts, partitions);
-    const lease = await store.acquireLease(name, options.leaseDurationMs);
+    const lease = await internalsOf(store).acquireLease(name, options.leaseDurationMs);
     if (lease) return keepUnder(lease, parts, partitions);
     await new Promise<void>((resolve) => store.clock.setTimer(resolve, LOOK_EVERY_MS));
   }
@@ -28,11 +29,11 @@ export async function keepLayout(parts: ConsumerParts, partitions: readonly Part
 async function keepUnder(lease: Lease, parts: ConsumerParts, partitions: readonly Partition[]): Promise<void> {
   const { name, store } = parts;
   try {
-    const kept = await store.loadCheckpoint(name);
+    const kept = await internalsOf(store).loadCheckpoint(name);
     if (kept) checkFit(name, kept, { streamId: undefined, partitions: partitions.length });
     else await keepFirst(parts, partitions, lease);
   } finally {
-    await store.releaseLease(lease);
+    await internalsOf(store).releaseLease(lease);
   }
 }
 
@@ -48,6 +49,6 @@ async function keepFirst(
   const { position } = subscription;
   const nothing = { ahead: [], attempts: [], parked: [], isRunning: false };
   const first: Checkpoint = { streamId: null, position, globalPosition: position, ...nothing };
-  for (const partition of partitions) await store.saveCheckpoint(partition.name, first, lease);
-  await store.saveCheckpoint(name, { ...first, partitions: partitions.length }, lease);
+  for (const partition of partitions) await internalsOf(store).saveCheckpoint(partition.name, first, lease);
+  await internalsOf(store).saveCheckpoint(name, { ...first, partitions: partitions.length }, lease);
 }

@@ -7,6 +7,7 @@ import { LeasedConsumer } from '../leases/leased-consumer.js';
 import { type Partition, partitionOf, partitionsOf } from './partition.js';
 import { PartitionBalancer } from './partition-balancer.js';
 import { keepLayout } from './partition-layout.js';
+import { internalsOf } from '../../store/store-internals.js';
 
 /** The first of these that one of its partitions is in is the state of the handler. */
 const STATES: readonly ConsumerState[] = ['stopped', 'paused', 'starting', 'catching-up', 'live', 'standby'];
@@ -95,8 +96,8 @@ export class PartitionedConsumer implements Consumer {
     const { name, store } = this.#parts;
     const [head, leases, kept] = await Promise.all([
       store.head(),
-      store.supports.leases ? store.listLeases(`${name}/`) : [],
-      store.listCheckpoints(),
+      store.supports.leases ? internalsOf(store).listLeases(`${name}/`) : [],
+      internalsOf(store).listCheckpoints(),
     ]);
     const holders = new Map(leases.map((lease) => [lease.name, lease.holder]));
     const positions = new Map(kept.map(({ name, checkpoint }) => [name, checkpoint.position]));

@@ -29,6 +29,7 @@ import { HandlerReport } from '../handling/handler-report.js';
 import { ChangeSignal } from './change-signal.js';
 import { ConsumerRun, EVENTS_WAITING_PER_PLACE, type RunningConsumer } from './consumer-run.js';
 import { DeadLetterRequests } from './dead-letter-requests.js';
+import { internalsOf } from '../../store/store-internals.js';
 
 /**
  * Feeds a handler with the events of a subscription, several streams at a time and each stream in order.
@@ -398,11 +399,13 @@ export class EventConsumer implements Consumer {
     const deadline = new Promise<void>((resolve) => (tellDeadline = resolve));
     const cancelDeadline = store.clock.setTimer(() => {
       if (this.#attempts.running > 0)
-        store.logger.error(`${this.#label} is still at work after ${store.shutdownTimeoutMs} ms: it is aborted.`);
+        store.logger.error(
+          `${this.#label} is still at work after ${internalsOf(store).shutdownTimeoutMs} ms: it is aborted.`,
+        );
       this.#attempts.interrupt();
       this.#attempts.abortRunning();
       tellDeadline();
-    }, store.shutdownTimeoutMs);
+    }, internalsOf(store).shutdownTimeoutMs);
     if (!this.isDurable && this.#state === 'running')
       await Promise.race([this.settled().catch(() => undefined), deadline]);
     this.#state = 'stopped';
@@ -517,7 +520,7 @@ export class EventConsumer implements Consumer {
   /** When the engine has refused a checkpoint because the log, or what is kept, is another one. */
   #noteAstray(error: unknown): void {
     if (this.#isAstray || !(error instanceof LogForkedError || error instanceof CheckpointChangedError)) return;
-    this.#parts.store.noteFork(this.name, error, 'it begins again at the checkpoint that is kept');
+    internalsOf(this.#parts.store).noteFork(this.name, error, 'it begins again at the checkpoint that is kept');
     this.#goAstray(error);
   }
 }

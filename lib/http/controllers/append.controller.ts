@@ -1,7 +1,8 @@
 import { Inject, Post, Req, Res } from '@nestjs/common';
 import { StreamLimitReachedError, WrongExpectedRevisionError } from '../../store/values/errors.js';
 import type { NewEvent } from '../../store/values/event.js';
-import { EventStore, type AppendResult } from '../../store/event-store.js';
+import { EventStore } from '../../store/event-store.js';
+import type { AppendResult } from '../../store/services/event-appender.js';
 import type { ExpectedRevision } from '../../store/values/expected-revision.js';
 import { isPromise } from '../../store/values/maybe-promise.js';
 import { eventsOf, expectedRevisionOf } from '../request/append-request.js';

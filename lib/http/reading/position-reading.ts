@@ -1,6 +1,7 @@
 import { END } from '../../store/values/cursor.js';
 import type { EventFilter } from '../../store/values/event-filter.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { RecordedEvent } from '../../store/values/event.js';
 import type { Direction } from '../../store/ports/storage-engine.js';
 import { EventLoopTurn } from '../../store/ports/event-loop-turn.js';
@@ -66,7 +67,7 @@ export function readingOfStream(
 ): EventReading {
   const source: PositionedEvents = {
     async read(from, limit, signal) {
-      const { events, position, isEnd } = await store.readStreamPage(streamId, from, {
+      const { events, position, isEnd } = await internalsOf(store).readStreamPage(streamId, from, {
         limit,
         direction,
         types,

@@ -1,5 +1,6 @@
 import { END } from '../../store/values/cursor.js';
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import { goesOnFrom, markOf, type Place, type SeenAtPlace } from '../../store/values/place.js';
 import type { Visibility } from '../reading/event-page.js';
 import type { HttpRequest } from '../request/http-exchange.js';
@@ -44,12 +45,12 @@ export async function followedFrom(
   const isFromEnd = query.text('after') === END;
   const { streamId } = target;
   if (lastEventId === undefined && isFromEnd) {
-    const { head } = await store.look(streamId, 0);
+    const { head } = await internalsOf(store).look(streamId, 0);
     return { after: head, known: await knownBefore(head, store, target, isVisible), reset: undefined };
   }
   if (lastEventId === undefined) return startAfter(query.number('after') ?? 0, store, target, isVisible);
   const said = placeOfLiveId(String(lastEventId), 'Last-Event-ID');
-  const seen = await store.look(streamId, said.position);
+  const seen = await internalsOf(store).look(streamId, said.position);
   if (goesOnFrom(said, seen) && (await mayHaveSeen(said, seen, store, target, isVisible))) {
     return { after: said.position, known: isVisible ? said : placeAt(said.position, seen.id), reset: undefined };
   }
@@ -63,7 +64,7 @@ async function startAfter(
   { streamId }: LiveTarget,
   isVisible: Visibility,
 ): Promise<LiveStart> {
-  const { head, id } = await store.look(streamId, after);
+  const { head, id } = await internalsOf(store).look(streamId, after);
   if (after <= head) return { after, known: placeAt(after, isVisible ? undefined : id), reset: undefined };
   if (isVisible) return { after: head, known: { position: after }, reset: undefined };
   return { ...BEGINNING, reset: { after, head } };
@@ -89,7 +90,7 @@ async function knownBefore(
   { streamId, filter }: LiveTarget,
   isVisible: Visibility,
 ): Promise<Place | undefined> {
-  if (!isVisible) return placeAt(head, (await store.look(streamId, head)).id);
+  if (!isVisible) return placeAt(head, (await internalsOf(store).look(streamId, head)).id);
   const { events } = await store.readAll({ direction: 'backward', limit: LOOKED_THROUGH, filter });
   const last = events.find(({ globalPosition, streamId: id }) => globalPosition <= head && isVisible(id));
   return last && placeAt(last.globalPosition, last.id);

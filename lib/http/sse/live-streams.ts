@@ -9,6 +9,7 @@ import {
 import { messageOf, stackOf } from '../../store/values/error-text.js';
 import { monotonic } from '../../store/values/clock.js';
 import { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
 import { StoreClosedError } from '../../store/values/errors.js';
 import { ClientPlaces } from '../reading/client-places.js';
 import type { CheckedHttpOptions } from '../event-store-http-options.js';
@@ -146,7 +147,9 @@ export class LiveStreams implements BeforeApplicationShutdown {
     const key = JSON.stringify([streamId, position]);
     const known = this.#looks.get(key);
     if (known) return known;
-    const look = this.store.look(streamId, position).finally(() => this.#looks.delete(key));
+    const look = internalsOf(this.store)
+      .look(streamId, position)
+      .finally(() => this.#looks.delete(key));
     this.#looks.set(key, look);
     return look;
   }

@@ -11,12 +11,11 @@ import type {
   ReadAllRequest,
   ReadStreamRequest,
   ReadTimeRangeRequest,
-  StorageEngine,
   StreamPage,
   TimeRangePage,
 } from '../ports/storage-engine.js';
 import { MOST_BYTES_A_PAGE } from '../values/page-bytes.js';
-import type { StoreGate } from './store-gate.js';
+import type { LogView, StoreLog } from './store-log.js';
 
 const READ_OPTIONS = {
   read: ['types', 'signal'],
@@ -25,10 +24,11 @@ const READ_OPTIONS = {
   readTimeRange: ['filter', 'limit', 'signal'],
 };
 
-type RangeRequest = Omit<ReadTimeRangeRequest, 'upTo' | 'after' | 'maxBytes'>;
-
-/** Asks for nothing but where the log ends. */
-const NO_EVENTS = { after: 0, limit: 0, maxBytes: MOST_BYTES_A_PAGE, direction: 'forward', filter: undefined } as const;
+/** What a read asks of the log, before it is known since when events are seen. */
+type StreamRequest = Omit<ReadStreamRequest, 'recordedSince'>;
+type AllRequest = Omit<ReadAllRequest, 'recordedSince'>;
+type TimeRangeRequest = Omit<ReadTimeRangeRequest, 'recordedSince'>;
+type RangeRequest = Omit<TimeRangeRequest, 'upTo' | 'after' | 'maxBytes'>;
 
 /**
  * Answers checked read requests: page after page until enough events were found, counted and measured.
@@ -44,8 +44,7 @@ export class EventReader {
 
   constructor(
     private readonly storeName: string,
-    private readonly engine: StorageEngine,
-    private readonly gate: StoreGate,
+    private readonly log: StoreLog,
     private readonly metrics: MetricsCollector,
   ) {}
 
@@ -59,26 +58,26 @@ export class EventReader {
     operation: 'read' | 'readStream',
     mayEndFull: boolean,
     options: ReadOptions,
-    request: () => ReadStreamRequest,
+    request: () => StreamRequest,
     from?: Place,
   ): MaybePromise<StreamPage> {
-    return this.#measured(operation, options, request, (checked) => {
+    return this.#measured(operation, options, request, (checked, view) => {
       const endsFull = mayEndFull && checked.limit !== Infinity;
       const complete = (page: StreamPage): MaybePromise<StreamPage> => {
         if (from) throwIfForked(from, page, checked.streamId);
-        return this.#completeStream(page, checked, endsFull, options.signal);
+        return this.#completeStream(page, view, checked, endsFull, options.signal);
       };
-      const page = this.engine.readStream(checked);
+      const page = view.readStream(checked);
       return isPromise(page) ? page.then(complete) : complete(page);
     });
   }
 
   /** @throws {OperationAbortedError} between two pages */
-  all(options: ReadAllOptions, request: () => ReadAllRequest): MaybePromise<ReadAllResult> {
-    return this.#measured('readAll', options, request, (checked) => {
-      const page = this.engine.readAll(checked);
-      if (isPromise(page)) return page.then((answer) => this.#completeLog(answer, checked, options.signal));
-      return this.#completeLog(page, checked, options.signal);
+  all(options: ReadAllOptions, request: () => AllRequest): MaybePromise<ReadAllResult> {
+    return this.#measured('readAll', options, request, (checked, view) => {
+      const page = view.readAll(checked);
+      if (isPromise(page)) return page.then((answer) => this.#completeLog(answer, view, checked, options.signal));
+      return this.#completeLog(page, view, checked, options.signal);
     });
   }
 
@@ -87,78 +86,93 @@ export class EventReader {
     options: ReadTimeRangeOptions,
     request: () => RangeRequest,
   ): MaybePromise<{ readonly events: RecordedEvent[] }> {
-    return this.#measured('readTimeRange', options, request, (checked) => {
+    return this.#measured('readTimeRange', options, request, (checked, view) => {
       // What is appended between two pages may have happened before what was read: it does not belong to this view.
-      const { recordedSince } = checked;
-      const end = this.engine.readAll({ ...NO_EVENTS, recordedSince });
-      if (isPromise(end)) return end.then(({ head }) => this.#rangeUpTo(head, checked, options.signal));
-      return this.#rangeUpTo(end.head, checked, options.signal);
+      const end = view.head();
+      if (isPromise(end)) return end.then((head) => this.#rangeUpTo(head, view, checked, options.signal));
+      return this.#rangeUpTo(end, view, checked, options.signal);
     });
   }
 
   #rangeUpTo(
     upTo: number,
-    { from, to, limit, filter, recordedSince }: RangeRequest,
+    view: LogView,
+    { from, to, limit, filter }: RangeRequest,
     signal: AbortSignal | undefined,
   ): MaybePromise<{ readonly events: RecordedEvent[] }> {
     throwIfAborted('readTimeRange', signal);
     const maxBytes = MOST_BYTES_A_PAGE;
-    const request = { from, to, after: undefined, upTo, limit, maxBytes, filter, recordedSince };
-    const page = this.engine.readTimeRange(request);
-    if (isPromise(page) || (page.next && page.events.length < limit)) return this.#readRangeOn(page, request, signal);
+    const request = { from, to, after: undefined, upTo, limit, maxBytes, filter };
+    const page = view.readTimeRange(request);
+    if (isPromise(page) || (page.next && page.events.length < limit)) {
+      return this.#readRangeOn(page, view, request, signal);
+    }
     return page;
   }
 
   async #readRangeOn(
     first: MaybePromise<TimeRangePage>,
-    request: ReadTimeRangeRequest,
+    view: LogView,
+    request: TimeRangeRequest,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly events: RecordedEvent[] }> {
     const { events, next } = await first;
     for (let after = next; after && events.length < request.limit;) {
       throwIfAborted('readTimeRange', signal);
-      const page = await this.engine.readTimeRange({ ...request, after, limit: request.limit - events.length });
+      const page = await view.readTimeRange({ ...request, after, limit: request.limit - events.length });
       addTo(events, page.events);
       after = page.next;
     }
     return { events };
   }
 
-  #completeLog(page: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): MaybePromise<ReadAllResult> {
+  #completeLog(
+    page: LogPage,
+    view: LogView,
+    request: AllRequest,
+    signal: AbortSignal | undefined,
+  ): MaybePromise<ReadAllResult> {
     const { events, globalPosition, head, isEnd } = page;
-    if (!isComplete(page, request, request.limit !== Infinity)) return this.#readLogOn(page, request, signal);
+    if (!isComplete(page, request, request.limit !== Infinity)) return this.#readLogOn(page, view, request, signal);
     // A read that began at the end and found nothing has looked as far as the log goes.
     return { events, globalPosition: Number.isFinite(globalPosition) ? globalPosition : head, isEnd };
   }
 
-  async #readLogOn(first: LogPage, request: ReadAllRequest, signal: AbortSignal | undefined): Promise<ReadAllResult> {
+  async #readLogOn(
+    first: LogPage,
+    view: LogView,
+    request: AllRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<ReadAllResult> {
     const { events } = first;
     let page = first;
     while (!isComplete({ ...page, events }, request, request.limit !== Infinity)) {
       throwIfAborted('readAll', signal);
-      page = await this.engine.readAll({
+      page = await view.readAll({
         ...request,
         after: page.globalPosition,
         limit: request.limit - events.length,
       });
       addTo(events, page.events);
     }
-    return this.#completeLog({ ...page, events }, request, signal);
+    return this.#completeLog({ ...page, events }, view, request, signal);
   }
 
   #completeStream(
     page: StreamPage,
-    request: ReadStreamRequest,
+    view: LogView,
+    request: StreamRequest,
     endsFull: boolean,
     signal: AbortSignal | undefined,
   ): MaybePromise<StreamPage> {
     if (page.revision === 0) throw new StreamNotFoundError(request.streamId);
-    return isComplete(page, request, endsFull) ? page : this.#readOn(page, request, endsFull, signal);
+    return isComplete(page, request, endsFull) ? page : this.#readOn(page, view, request, endsFull, signal);
   }
 
   async #readOn(
     first: StreamPage,
-    request: ReadStreamRequest,
+    view: LogView,
+    request: StreamRequest,
     endsFull: boolean,
     signal: AbortSignal | undefined,
   ): Promise<StreamPage> {
@@ -166,7 +180,7 @@ export class EventReader {
     let page = first;
     while (!isComplete({ ...page, events }, request, endsFull)) {
       throwIfAborted('readStream', signal);
-      page = await this.engine.readStream({
+      page = await view.readStream({
         ...request,
         after: page.position,
         limit: request.limit - events.length,
@@ -182,14 +196,14 @@ export class EventReader {
     operation: ReadMeasurement['operation'],
     options: { readonly signal?: AbortSignal },
     request: () => Request,
-    read: (checked: Request) => MaybePromise<Page>,
+    read: (checked: Request, view: LogView) => MaybePromise<Page>,
   ): MaybePromise<Page> {
     const startedAt = this.metrics.onRead ? performance.now() : 0;
     try {
       checkMembers(options, 'options', READ_OPTIONS[operation]);
       const checked = request();
       throwIfAborted(operation, options.signal);
-      const answer = this.gate.call(() => read(checked));
+      const answer = this.log.ask((view) => read(checked, view));
       if (!isPromise(answer)) return this.#finish(operation, startedAt, answer);
       return answer
         .then((page) => {

@@ -1,11 +1,12 @@
 import { Cursor, END, START } from '../values/cursor.js';
 import { ValidationError } from '../values/errors.js';
-import type { EventFilter } from '../values/event-filter.js';
+import { compileTypes, type EventFilter, toFilter } from '../values/event-filter.js';
 import type { RecordedEvent } from '../values/event.js';
-import { checkPosition } from '../values/positions.js';
+import { MOST_BYTES_A_PAGE } from '../values/page-bytes.js';
+import { checkPosition, toLimit } from '../values/positions.js';
 import type { Direction } from '../ports/storage-engine.js';
 import { type Time, toTime } from '../values/time.js';
-import { shown } from '../values/names.js';
+import { checkedName, shown } from '../values/names.js';
 
 export interface ReadOptions {
   /** Only events of these types; a type may be a pattern, such as `order.*`. Default all. */
@@ -52,6 +53,57 @@ export interface ReadTimeRangeOptions {
   /** At most so many events; 0 or less, the default, means all. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
+}
+
+/** The request of `read`. */
+export function readRequest(streamId: string, cursor: Cursor | number, limit: number, { types }: ReadOptions) {
+  return {
+    streamId: checkedName(streamId, 'streamId'),
+    after: toPosition(cursor, streamId),
+    limit: toLimit(limit),
+    maxBytes: MOST_BYTES_A_PAGE,
+    direction: 'forward',
+    types: compileTypes(types, 'types'),
+    wantsIds: cursor instanceof Cursor && cursor.mark !== undefined,
+  } as const;
+}
+
+/** The request of `readStream`. */
+export function streamRequest(
+  streamId: string,
+  fromPosition: number | typeof START | typeof END,
+  { limit = 0, direction = 'forward', types }: ReadStreamOptions,
+) {
+  checkDirection(direction);
+  return {
+    streamId: checkedName(streamId, 'streamId'),
+    after: toBound(fromPosition, 'fromPosition', direction),
+    limit: toLimit(limit),
+    maxBytes: MOST_BYTES_A_PAGE,
+    direction,
+    types: compileTypes(types, 'types'),
+  };
+}
+
+/** The request of `readAll`. */
+export function allRequest({ from = 0, limit = 1_000, direction = 'forward', filter }: ReadAllOptions) {
+  checkDirection(direction);
+  return {
+    after: toBound(from, 'from', direction),
+    limit: toLimit(limit),
+    maxBytes: MOST_BYTES_A_PAGE,
+    direction,
+    filter: toFilter(filter),
+  };
+}
+
+/** The request of `readTimeRange`. */
+export function timeRangeRequest(
+  from: Time | undefined,
+  to: Time | undefined,
+  { limit = 0, filter }: ReadTimeRangeOptions,
+) {
+  return { ...toRange(from, to), limit: toLimit(limit), filter: toFilter(filter) };
 }
 
 /** The position that a cursor of this stream, or a number, stands for. */

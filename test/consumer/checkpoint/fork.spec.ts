@@ -9,6 +9,7 @@ import { Random } from '../../support/random.js';
 import { scaled } from '../../support/scale.js';
 import type { SharedMemoryClient } from '../../support/shared-memory-engine.js';
 import { lettersIn } from '../../support/letters-in.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 const ALONE = { snapshot: false, leases: true, transactions: true };
 
@@ -197,7 +198,7 @@ describe('when the log goes back, a durable handler', () => {
     const instance = await cluster.instance('one');
     await cluster.append(...names('old', 6));
     const nothing = { ahead: [], attempts: [], parked: [], isRunning: false };
-    await instance.store.saveCheckpoint('d', { position: 4, ...nothing });
+    await internalsOf(instance.store).saveCheckpoint('d', { position: 4, ...nothing });
     const { handled } = await run(instance);
     await calm(cluster, 2);
 

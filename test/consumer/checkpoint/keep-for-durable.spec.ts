@@ -4,6 +4,7 @@ import { dataOf } from '../../support/events.js';
 import { Machine } from '../../support/machine.js';
 import { ScriptedHandler } from '../../support/scripted-handler.js';
 import { MINUTE } from '../../support/store-with.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 const KEEPING: EventStoreOptions = { retentionDuration: '10m', retention: { keepForDurable: true } };
 const ONE_ATTEMPT = { retry: { attempts: 1 } };
@@ -248,7 +249,10 @@ describe('retention that waits for durable handlers', () => {
     await machine.shutDown();
     await machine.boot(KEEPING);
 
-    const removals = [await machine.store.removeCheckpoint('d'), await machine.store.removeCheckpoint('d')];
+    const removals = [
+      await internalsOf(machine.store).removeCheckpoint('d'),
+      await internalsOf(machine.store).removeCheckpoint('d'),
+    ];
     await machine.store.sweep();
 
     expect([removals, await kept(machine)]).toEqual([[true, false], []]);
@@ -267,13 +271,16 @@ describe('retention that waits for durable handlers', () => {
     const machine = await Machine.start(KEEPING);
     await machine.append('b1', 'a1', 'a2', 'b2');
     const old = { position: 1, ahead: [], attempts: [], isRunning: false };
-    await machine.store.saveCheckpoint('of-stream-a', { ...old, parked: [] });
+    await internalsOf(machine.store).saveCheckpoint('of-stream-a', { ...old, parked: [] });
     await machine.clock.advance(11 * MINUTE);
     expect(await kept(machine)).toEqual(['a1', 'a2', 'b2']);
 
-    await machine.store.saveCheckpoint('parking', { ...old, parked: [{ streamId: 'b', handledTo: 1, skippedTo: 2 }] });
+    await internalsOf(machine.store).saveCheckpoint('parking', {
+      ...old,
+      parked: [{ streamId: 'b', handledTo: 1, skippedTo: 2 }],
+    });
     await machine.append('a3');
-    await machine.store.removeCheckpoint('of-stream-a');
+    await internalsOf(machine.store).removeCheckpoint('of-stream-a');
     await machine.clock.advance(11 * MINUTE);
 
     expect(await kept(machine)).toEqual(['a1', 'a2', 'b2', 'a3']);
@@ -353,7 +360,13 @@ describe('a checkpoint', () => {
       const machine = await Machine.start();
       await machine.append('a1', 'a2', 'a3', 'b1');
       const parked = [{ streamId: 'b', handledTo: 1, skippedTo: 1 }];
-      await machine.store.saveCheckpoint('d', { position: 1, ahead: [2], attempts: [], parked, isRunning: false });
+      await internalsOf(machine.store).saveCheckpoint('d', {
+        position: 1,
+        ahead: [2],
+        attempts: [],
+        parked,
+        isRunning: false,
+      });
       const handler = new ScriptedHandler();
 
       await (await machine.run({ durable: 'd', target, handle: handler.handle })).settled();

@@ -10,6 +10,7 @@ import { RecordingCollector, RecordingLogger } from '../../support/recorders.js'
 import { SCALE, scaled } from '../../support/scale.js';
 import { SimulatedDisk } from './simulated-disk.js';
 import { DIRECTORY, openOn, snapshotFile, visible } from './stores-on-disk.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 const COMPRESSIONS = ['none', 'gzip'] as const;
 
@@ -30,7 +31,7 @@ async function twoSnapshots(compression: (typeof COMPRESSIONS)[number] = 'none')
   ]) {
     await store.append('orders', numbered(first, last));
     await store.append('é', { type: 'noted', data: { text: 'données' }, id: `id-${first}`, metadata: { by: 'me' } });
-    await store.saveCheckpoint('billing', {
+    await internalsOf(store).saveCheckpoint('billing', {
       position: first,
       ahead: [last],
       attempts: [],

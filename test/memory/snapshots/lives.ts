@@ -2,6 +2,7 @@ import { LastSnapshotFailedError, type EventStore, SnapshotDiskError } from 'nes
 import { numbered } from '../../support/events.js';
 import type { SimulatedDisk } from './simulated-disk.js';
 import { openOn, visible } from './stores-on-disk.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 /** What a store had at the moments at which it was to be kept. */
 export interface Life {
@@ -35,7 +36,7 @@ async function change(store: EventStore, life: Life): Promise<void> {
   const { totalEvents } = await store.stats();
   await store.append('orders', numbered(totalEvents, totalEvents + 2));
   await store.append(`order-${totalEvents}`, { type: 'placed', data: 'é'.repeat(700) });
-  await store.saveCheckpoint('billing', { position: totalEvents } as never);
+  await internalsOf(store).saveCheckpoint('billing', { position: totalEvents } as never);
   await note(life, store);
 }
 

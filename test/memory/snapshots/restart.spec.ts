@@ -10,6 +10,7 @@ import { MINUTE } from '../../support/store-with.js';
 import { anyName, anyText } from '../../support/texts.js';
 import { SimulatedDisk } from './simulated-disk.js';
 import { DIRECTORY, openOn, SimulatedProcesses, type StoreOnDisk, visible } from './stores-on-disk.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 // A page of a stream holds 1 024 positions, a chunk of the log 4 096 events: the places around their ends are the edges.
 const EDGES = [1, 1_023, 1_024, 1_025, 2_048, 4_095, 4_096, 4_097, 8_192, 8_193, 9_000];
@@ -32,7 +33,13 @@ describe('a store that is closed and opened again', () => {
       { expectedRevision: 0 },
     );
     await store.append('orders', [{ type: 'paid', timestamp: '2999-01-01' }, { type: 'placed' }]);
-    await store.saveCheckpoint('billing', { position: 2, ahead: [3], attempts: [], parked: [], isRunning: true });
+    await internalsOf(store).saveCheckpoint('billing', {
+      position: 2,
+      ahead: [3],
+      attempts: [],
+      parked: [],
+      isRunning: true,
+    });
     const before = await visible(store, ['billing', 'other']);
 
     const again = await restarted(store, disk, options);
@@ -81,7 +88,7 @@ describe('a store that is closed and opened again', () => {
           }
           if (kind === 'wait') clock.jump(first * MINUTE);
           if (kind === 'sweep') await store.sweep();
-          if (kind === 'checkpoint') await store.saveCheckpoint('c', { position: first } as never);
+          if (kind === 'checkpoint') await internalsOf(store).saveCheckpoint('c', { position: first } as never);
           if (kind === 'snapshot') await store.snapshot();
           if (kind === 'restart') {
             const before = await all();

@@ -8,6 +8,7 @@ import { scaled } from '../../support/scale.js';
 import { MINUTE } from '../../support/store-with.js';
 import { SimulatedDisk, systemError } from './simulated-disk.js';
 import { DIRECTORY, openOn, snapshotFile, visible } from './stores-on-disk.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 const snapshotsOn = (disk: SimulatedDisk): string[] =>
   disk.names(DIRECTORY).filter((name) => name.startsWith('snapshot-'));
@@ -52,7 +53,7 @@ describe('snapshot()', () => {
         if (random.below(3) === 0) await store.append(`s${random.below(6)}`, numbered(1, 1 + random.below(2_000)));
         if (random.below(6) === 0) clock.jump(20 * MINUTE);
         if (random.below(6) === 0) await store.sweep();
-        if (random.below(6) === 0) await store.saveCheckpoint('c', {} as never);
+        if (random.below(6) === 0) await internalsOf(store).saveCheckpoint('c', {} as never);
       };
 
       await store.snapshot();
@@ -167,7 +168,7 @@ describe('the periodic snapshot', () => {
     await store.append('s', { type: 't' });
     await waitAnHour();
     await waitAnHour();
-    await store.saveCheckpoint('c', {} as never);
+    await internalsOf(store).saveCheckpoint('c', {} as never);
     await waitAnHour();
 
     expect(counts).toEqual([0, 1, 1, 2]);
@@ -241,14 +242,14 @@ describe('closing', () => {
     const store = await openOn(disk, { clock, retentionDuration: MINUTE });
     await store.append('s', { type: 't' });
     await store.snapshot();
-    if (checkpoint) await store.saveCheckpoint('c', checkpoint as never);
+    if (checkpoint) await internalsOf(store).saveCheckpoint('c', checkpoint as never);
     else clock.jump(2 * MINUTE);
     await store.sweep();
     await store.close();
 
     expect(snapshotsOn(disk)).toHaveLength(2);
     const again = await openOn(disk);
-    expect([await again.loadCheckpoint('c'), (await again.stats()).totalEvents]).toEqual([
+    expect([await internalsOf(again).loadCheckpoint('c'), (await again.stats()).totalEvents]).toEqual([
       checkpoint,
       checkpoint ? 1 : 0,
     ]);

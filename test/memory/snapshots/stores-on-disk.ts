@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type EventStore, type EventStoreOptions, type MemoryEngineOptions } from 'nestjs-stream-store';
 import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
 import { createEventStore } from '../../../lib/open-event-store.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 import type { ProcessIdentity, ProcessTable } from '../../../lib/store/services/process-table.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
@@ -63,7 +64,7 @@ export async function visible(store: EventStore, checkpoints: readonly string[] 
   const streams = await store.getStreams();
   const names = [...new Set(events.map(({ streamId }) => streamId))];
   const ofStreams = await Promise.all(names.map(async (name) => (await store.readStream(name)).map(({ id }) => id)));
-  const kept = await Promise.all(checkpoints.map((name) => store.loadCheckpoint(name)));
+  const kept = await Promise.all(checkpoints.map((name) => internalsOf(store).loadCheckpoint(name)));
   const { totalEvents, totalStreams } = await store.stats();
   const ids = byTime.map(({ id }) => id);
   const all = JSON.stringify({ events, globalPosition, ids, streams, ofStreams, kept, totalEvents, totalStreams });

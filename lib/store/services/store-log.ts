@@ -1,0 +1,104 @@
+import type {
+  AppendAnswer,
+  AppendRequest,
+  EngineUsage,
+  ListStreamsRequest,
+  LogPage,
+  ReadAllRequest,
+  ReadStreamRequest,
+  ReadTimeRangeRequest,
+  Retained,
+  StorageEngine,
+  StreamPage,
+  TimeRangePage,
+} from '../ports/storage-engine.js';
+import { isPromise, type MaybePromise } from '../values/maybe-promise.js';
+import { MOST_BYTES_A_PAGE } from '../values/page-bytes.js';
+import type { SeenAtPlace } from '../values/place.js';
+import type { StreamInfo } from '../values/stream-info.js';
+import type { Retention } from './retention.js';
+import type { StoreGate } from './store-gate.js';
+
+/** A request as callers make it: since when events are seen is added here, so that nobody can forget it. */
+type Unbounded<Request extends Retained> = Omit<Request, 'recordedSince'>;
+
+/** Asks for nothing but where the log ends. */
+const NO_EVENTS = { after: 0, limit: 0, maxBytes: MOST_BYTES_A_PAGE, direction: 'forward', filter: undefined } as const;
+
+/**
+ * The log as it is seen from one moment: what had expired then is hidden, and what expires later still belongs to it, so
+ * that the pages of one read fit together.
+ */
+export class LogView {
+  constructor(
+    private readonly engine: StorageEngine,
+    private readonly recordedSince: number,
+  ) {}
+
+  readStream(request: Unbounded<ReadStreamRequest>): MaybePromise<StreamPage> {
+    return this.engine.readStream({ ...request, recordedSince: this.recordedSince });
+  }
+
+  readAll(request: Unbounded<ReadAllRequest>): MaybePromise<LogPage> {
+    return this.engine.readAll({ ...request, recordedSince: this.recordedSince });
+  }
+
+  readTimeRange(request: Unbounded<ReadTimeRangeRequest>): MaybePromise<TimeRangePage> {
+    return this.engine.readTimeRange({ ...request, recordedSince: this.recordedSince });
+  }
+
+  listStreams(request: Unbounded<ListStreamsRequest>): MaybePromise<readonly StreamInfo[]> {
+    return this.engine.listStreams({ ...request, recordedSince: this.recordedSince });
+  }
+
+  usage(): MaybePromise<EngineUsage> {
+    return this.engine.usage({ recordedSince: this.recordedSince });
+  }
+
+  append(request: Unbounded<AppendRequest>): MaybePromise<AppendAnswer> {
+    return this.engine.append({ ...request, recordedSince: this.recordedSince });
+  }
+
+  /** The global position of the last event there is; 0 for an empty log. */
+  head(): MaybePromise<number> {
+    const page = this.readAll(NO_EVENTS);
+    return isPromise(page) ? page.then(({ head }) => head) : page.head;
+  }
+}
+
+/** The engine behind the gate and behind retention: the one way to what is kept. */
+export class StoreLog {
+  constructor(
+    private readonly engine: StorageEngine,
+    private readonly gate: StoreGate,
+    private readonly retention: Retention,
+  ) {}
+
+  /** How the log is seen now. What is asked of a view goes past the gate. */
+  view(): LogView {
+    return new LogView(this.engine, this.retention.seenSince());
+  }
+
+  /**
+   * Asks something of the log once the store is open; `close` waits for the answer. What is answered at once stays without a
+   * promise.
+   *
+   * @throws {StoreClosedError}
+   */
+  ask<T>(question: (view: LogView) => MaybePromise<T>): MaybePromise<T> {
+    return this.gate.call(() => question(this.view()));
+  }
+
+  /** What is at a position of a stream, or of the log (null), now. */
+  async look(streamId: string | null, position: number): Promise<SeenAtPlace> {
+    const request = { after: position, limit: 0, maxBytes: Infinity, direction: 'forward', wantsIds: true } as const;
+    return this.ask(async (view) => {
+      if (streamId === null) {
+        const page = await view.readAll({ ...request, filter: undefined });
+        return { head: page.head, trimmedTo: page.trimmedTo, id: page.afterId };
+      }
+      const page = await view.readStream({ ...request, streamId, types: undefined });
+      return { head: page.revision, trimmedTo: page.trimmedTo, id: page.afterId };
+    });
+  }
+}

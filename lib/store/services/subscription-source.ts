@@ -1,0 +1,47 @@
+import type { CheckedEventStoreOptions } from '../event-store-options.js';
+import type { AppendSignal } from '../ports/append-signal.js';
+import type { StorageEngine } from '../ports/storage-engine.js';
+import type { SubscriptionSource } from '../ports/subscription.js';
+import { MOST_BYTES_A_PAGE } from '../values/page-bytes.js';
+import type { StoreLog } from './store-log.js';
+
+/** How long an append of another process may go unnoticed when its hint was lost. */
+const POLL_INTERVAL_MS = 1_000;
+
+const FORWARD = { maxBytes: MOST_BYTES_A_PAGE, direction: 'forward' } as const;
+
+interface SourceParts extends Pick<SubscriptionSource, 'noteFork' | 'countRead'> {
+  readonly options: CheckedEventStoreOptions;
+  readonly engine: StorageEngine;
+  readonly log: StoreLog;
+  readonly signal: AppendSignal;
+}
+
+/** What subscriptions get of their store. */
+export function subscriptionSource({
+  options,
+  engine,
+  log,
+  signal,
+  noteFork,
+  countRead,
+}: SourceParts): SubscriptionSource {
+  const { name, clock, logger, metricsCollector } = options;
+  return {
+    storeName: name,
+    signal,
+    clock,
+    logger,
+    metrics: metricsCollector,
+    // Appends through this store wake its subscriptions for certain; hints of others may be lost.
+    pollIntervalMs: engine.onAppended && POLL_INTERVAL_MS,
+    mayGoBack: engine.supports.leases,
+    readStream: (streamId, after, limit, types, wantsIds) =>
+      log.ask((view) => view.readStream({ streamId, after, limit, types, wantsIds, ...FORWARD })),
+    readAll: (after, limit, filter, wantsIds) =>
+      log.ask((view) => view.readAll({ after, limit, filter, wantsIds, ...FORWARD })),
+    streamEnds: (streamIds) => log.ask(() => engine.streamEnds?.(streamIds)),
+    noteFork,
+    countRead,
+  };
+}

@@ -1,0 +1,224 @@
+import type { CheckedEventStoreOptions } from './event-store-options.js';
+import type {
+  CheckpointConditions,
+  EngineTransaction,
+  Lease,
+  NamedCheckpoint,
+  StorageEngine,
+} from './ports/storage-engine.js';
+import type { StoreRunner } from './services/emptying.js';
+import type { Ending } from './services/ending.js';
+import type { AppendOptions, AppendResult, EventAppender, EventsToAppend } from './services/event-appender.js';
+import type { EventReader } from './services/event-reader.js';
+import { hasEnded, holderName } from './services/holder-name.js';
+import { type ReadStreamOptions, streamRequest } from './services/read-request.js';
+import type { Retention } from './services/retention.js';
+import type { StoreGate } from './services/store-gate.js';
+import type { StoreLifecycle } from './services/store-lifecycle.js';
+import type { StoreLog } from './services/store-log.js';
+import type { Checkpoint } from './values/checkpoint.js';
+import type { END, START } from './values/cursor.js';
+import type { CheckpointChangedError, LogForkedError } from './values/errors.js';
+import type { RecordedEvent } from './values/event.js';
+import { checkName, checkUserStreamId } from './values/names.js';
+import type { SeenAtPlace } from './values/place.js';
+
+/** Where a store keeps its inner door: registered, so that it opens to every copy of the package that an application has loaded. */
+export const INTERNALS = Symbol.for('nestjs-stream-store.internals');
+
+/** The parts of a store that its inner door leads to. */
+export interface StoreParts {
+  readonly options: CheckedEventStoreOptions;
+  readonly engine: StorageEngine;
+  readonly gate: StoreGate;
+  readonly log: StoreLog;
+  readonly appender: EventAppender;
+  readonly reader: EventReader;
+  readonly retention: Retention;
+  readonly lifecycle: StoreLifecycle;
+}
+
+/**
+ * What this package does with a store beyond what users do with it: checkpoints and leases of handlers, its own streams, the
+ * order in which an application opens and ends. Nothing here is promised to anybody else; what integrations of others need
+ * is public on `EventStore`.
+ */
+export class StoreInternals {
+  /** Names this store among those that share the log: other in each process, and after each start of one. */
+  instance = holderName();
+
+  #wentBackAt: number | undefined;
+
+  constructor(private readonly parts: StoreParts) {}
+
+  /** The time that the end of the store may take, with that of its handlers. */
+  get ending(): Ending {
+    return this.parts.lifecycle.ending;
+  }
+
+  /** What runs on the store, and begins anew when it is emptied. */
+  get runners(): Set<StoreRunner> {
+    return this.parts.lifecycle.runners;
+  }
+
+  /** How long closing waits for handlers that are at work, in milliseconds. */
+  get shutdownTimeoutMs(): number {
+    return this.parts.options.shutdownTimeoutMs;
+  }
+
+  /** Lets `headAtOpening` be known. To be called before the store is opened. */
+  rememberHead(): void {
+    this.parts.lifecycle.rememberHead();
+  }
+
+  /** The global position of the last event there was when the store was opened. */
+  get headAtOpening(): number {
+    return this.parts.lifecycle.headAtOpening;
+  }
+
+  /** Why the storage refuses appends, or has just refused one; undefined when it does not, as far as is known. */
+  get appendTrouble(): Error | undefined {
+    return this.parts.appender.trouble;
+  }
+
+  /** Appends to one of the store's own streams, whose ids begin with `$`. */
+  appendInternally(streamId: string, events: EventsToAppend): Promise<AppendResult> {
+    return this.parts.appender.append(streamId, events, {}, (name) => checkName(name, 'streamId'));
+  }
+
+  /** Appends what an instrumentation stood around already: event by event, for each of those who wait for one. */
+  appendInstrumented(streamId: string, events: EventsToAppend, options: AppendOptions): Promise<AppendResult> {
+    return this.parts.appender.append(streamId, events, options, checkUserStreamId);
+  }
+
+  /**
+   * A page of one stream: as `readStream` with a limit, but no more than fits into a page, as from `read`.
+   *
+   * @returns also how far it goes, which is where the next one begins
+   */
+  async readStreamPage(
+    streamId: string,
+    fromPosition: number | typeof START | typeof END,
+    options: ReadStreamOptions,
+  ): Promise<{ readonly events: RecordedEvent[]; readonly position: number; readonly isEnd: boolean }> {
+    const request = () => streamRequest(streamId, fromPosition, options);
+    return this.parts.reader.stream('readStream', true, options, request);
+  }
+
+  /** What is at a position of a stream, or of the log (null), now. */
+  look(streamId: string | null, position: number): Promise<SeenAtPlace> {
+    return this.parts.log.look(streamId, position);
+  }
+
+  /**
+   * Says that the log went back: in the log of the application, to the metrics, and to whoever looks after the store.
+   *
+   * @param subscription the name of the handler or subscription that has found it out
+   * @param then what that one does about it
+   */
+  noteFork(subscription: string, error: LogForkedError | CheckpointChangedError, then: string): void {
+    const { name, clock, logger, metricsCollector } = this.parts.options;
+    this.#wentBackAt = clock.now();
+    logger.error(`Store "${name}": ${error.message} Now ${then}.`);
+    metricsCollector.onLogFork?.({ store: name, subscription });
+  }
+
+  /** When it was last found out that the log went back, in milliseconds since 1970; undefined when it never did. */
+  get wentBackAt(): number | undefined {
+    return this.#wentBackAt;
+  }
+
+  /** Forgets all that is kept: for `resetStore` of `/testing`. */
+  async empty(): Promise<void> {
+    await this.parts.lifecycle.empty();
+    this.#wentBackAt = undefined;
+  }
+
+  /** Makes what was kept survive a crash of the process, if the engine can and has to do something for that. */
+  async flush(): Promise<void> {
+    const { gate, engine } = this.parts;
+    await gate.call(() => engine.flush?.());
+  }
+
+  /** Runs `work` in a transaction of the engine. */
+  async transact<T>(work: (transaction: EngineTransaction) => Promise<T>): Promise<T> {
+    const { gate, engine } = this.parts;
+    return gate.call(() => engine.transact!(work));
+  }
+
+  /** What a durable handler has kept under its name. */
+  async loadCheckpoint(name: string): Promise<Checkpoint | undefined> {
+    const { gate, engine } = this.parts;
+    return gate.call(() => engine.loadCheckpoint(name));
+  }
+
+  /** What all durable handlers have kept. */
+  async listCheckpoints(): Promise<readonly NamedCheckpoint[]> {
+    const { gate, engine } = this.parts;
+    return gate.call(() => engine.listCheckpoints());
+  }
+
+  /**
+   * Keeps the checkpoint of a durable handler.
+   *
+   * @throws {LeaseLostError | CheckpointChangedError | LogForkedError}
+   */
+  async saveCheckpoint(
+    name: string,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+    conditions?: CheckpointConditions,
+  ): Promise<void> {
+    const { gate, engine, retention } = this.parts;
+    await gate.call(() => engine.saveCheckpoint(name, checkpoint, lease, conditions));
+    // From its first checkpoint on, retention waits for it.
+    if (retention.lacks(name)) await gate.call(() => retention.renewBound());
+  }
+
+  /** Forgets the checkpoint of a durable handler. @returns whether there was one */
+  async removeCheckpoint(name: string): Promise<boolean> {
+    const { gate, engine } = this.parts;
+    const hadOne = (await this.loadCheckpoint(name)) !== undefined;
+    if (hadOne) await gate.call(() => engine.removeCheckpoint(name));
+    return hadOne;
+  }
+
+  /**
+   * Takes a lease for this store, or prolongs it. One whose holder is a process that has ended counts as over.
+   *
+   * @param refused told who has it
+   * @returns undefined while another store has it
+   */
+  async acquireLease(name: string, durationMs: number, refused?: (holder: string) => void): Promise<Lease | undefined> {
+    const { gate, engine } = this.parts;
+    return gate.call(async () => {
+      const request = { name, holder: this.instance, durationMs };
+      const lease = await engine.acquireLease!(request);
+      if (lease) return lease;
+      const held = (await engine.listLeases!(name)).find((other) => other.name === name);
+      if (!held) return undefined;
+      // Of several who find that out, the engine gives it to one.
+      if (hasEnded(held.holder)) return engine.acquireLease!({ ...request, evenFrom: held });
+      refused?.(held.holder);
+      return undefined;
+    });
+  }
+
+  /** Ends a lease before its time. */
+  async releaseLease(lease: Lease): Promise<void> {
+    const { gate, engine } = this.parts;
+    await gate.call(() => engine.releaseLease!(lease));
+  }
+
+  /** The leases that somebody has now. One whose holder is a process that has ended counts as over. */
+  async listLeases(prefix: string): Promise<readonly Lease[]> {
+    const { gate, engine } = this.parts;
+    const leases = await gate.call(() => engine.listLeases!(prefix));
+    return leases.filter(({ holder }) => !hasEnded(holder));
+  }
+}
+
+/** The inner door of a store: for this package, and for no application. */
+export function internalsOf(store: { readonly [INTERNALS]: StoreInternals }): StoreInternals {
+  return store[INTERNALS];
+}
