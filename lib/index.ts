@@ -53,7 +53,13 @@ export {
 } from './store/values/log-check.js';
 export type { StoreLogger } from './store/ports/logger.js';
 export type { MaybePromise } from './store/values/maybe-promise.js';
-export type { AppendCall, HandlerCall, Instrumentation } from './store/ports/instrumentation.js';
+export type {
+  AddedMetadata,
+  AppendCall,
+  GuardedInstrumentation,
+  HandlerCall,
+  Instrumentation,
+} from './store/ports/instrumentation.js';
 export type {
   AppendMeasurement,
   HandlerMeasurement,
@@ -133,6 +139,8 @@ export type {
 export { getEventStoreClockToken, getEventStoreToken } from './nest/event-store.tokens.js';
 export { InjectEventStore, InjectEventStoreClock } from './nest/decorators/inject-event-store.decorator.js';
 export { OnStreamEvent, type OnStreamEventOptions } from './nest/decorators/on-stream-event.decorator.js';
+export { EventStoreCoreModule } from './nest/event-store-core.module.js';
+export { EventStores, type EventStoreStatus } from './nest/event-stores.js';
 export { EventData, EventMetadata } from './nest/decorators/event-data.decorator.js';
 export { STREAM_EVENT_CONTEXT } from './nest/handler-contexts.js';
 export { StreamSubscriptions, type StreamSubscriptionStatus } from './nest/stream-subscriptions.js';

@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { EventStoreLifecycle } from './event-store.lifecycle.js';
 import { EventStoreRegistry } from './event-store.registry.js';
-import { EventStoreStatusReader } from './event-store.status.js';
+import { EventStores } from './event-stores.js';
 import { DeadLetters } from './dead-letters.js';
 import { StreamEventCaller } from './stream-event.caller.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
@@ -22,9 +22,9 @@ import { StreamEventExplorer } from './stream-event.explorer.js';
     StreamEventExplorer,
     StreamSubscriptions,
     DeadLetters,
-    EventStoreStatusReader,
+    EventStores,
     EventStoreLifecycle,
   ],
-  exports: [EventStoreRegistry, StreamSubscriptions, DeadLetters, EventStoreStatusReader],
+  exports: [EventStoreRegistry, StreamSubscriptions, DeadLetters, EventStores],
 })
 export class EventStoreCoreModule {}

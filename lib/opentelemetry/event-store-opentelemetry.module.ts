@@ -8,9 +8,8 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
-import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { withGivenOptions } from '../nest/given-options.js';
-import { EventStoreStatusReader } from '../nest/event-store.status.js';
+import { EventStores } from '../nest/event-stores.js';
 import { meterOf, openTelemetryMetrics } from './event-metrics.js';
 import {
   checkOpenTelemetryOptions,
@@ -35,14 +34,13 @@ export class EventStoreOpenTelemetryModule
   extends ConfigurableModuleClass
   implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
 {
-  readonly #stores: EventStoreRegistry;
+  readonly #stores: EventStores;
   readonly #observe: () => () => void;
   #stopObserving: (() => void) | undefined;
 
   constructor(
     @Optional() @Inject(MODULE_OPTIONS_TOKEN) options: EventStoreOpenTelemetryOptions | undefined,
-    @Inject(EventStoreRegistry) stores: EventStoreRegistry,
-    @Inject(EventStoreStatusReader) status: EventStoreStatusReader,
+    @Inject(EventStores) stores: EventStores,
   ) {
     super();
     const checked = checkOpenTelemetryOptions(options);
@@ -54,7 +52,7 @@ export class EventStoreOpenTelemetryModule
       if (metrics) store.addMetricsCollector(metrics);
     });
     this.#stores = stores;
-    this.#observe = () => (checked.metrics ? observeStatus(meterOf(checked), status) : () => undefined);
+    this.#observe = () => (checked.metrics ? observeStatus(meterOf(checked), stores) : () => undefined);
   }
 
   /** @throws {ValidationError} when an option is not acceptable */

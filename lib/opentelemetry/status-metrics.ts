@@ -1,5 +1,5 @@
 import type { BatchObservableResult, Meter, Observable } from '@opentelemetry/api';
-import type { EventStoreStatusReader } from '../nest/event-store.status.js';
+import type { EventStores } from '../nest/event-stores.js';
 import type { EventStore } from '../store/event-store.js';
 import { ATTR_HANDLER_NAME, ATTR_HANDLER_STATE, ATTR_STORE_NAME } from './event-store-conventions.js';
 
@@ -11,16 +11,16 @@ const TIMEOUT_MS = 5_000;
  *
  * @returns ends that
  */
-export function observeStatus(meter: Meter, status: EventStoreStatusReader): () => void {
+export function observeStatus(meter: Meter, stores: EventStores): () => void {
   const of = observablesOf(meter);
   const observe = async (result: BatchObservableResult): Promise<void> => {
-    await Promise.all(status.stores().map((store) => observeStore(result, store)));
+    await Promise.all(stores.all().map((store) => observeStore(result, store)));
   };
 
   async function observeStore(result: BatchObservableResult, store: EventStore): Promise<void> {
     const ofStore = { [ATTR_STORE_NAME]: store.name };
     // What it fails with is the concern of the health check.
-    const read = await status.read(store, TIMEOUT_MS).catch(() => undefined);
+    const read = await stores.statusOf(store, TIMEOUT_MS).catch(() => undefined);
     result.observe(of.available, read ? 1 : 0, ofStore);
     if (!read) return;
     const { stats, handlers, deadLetters } = read;

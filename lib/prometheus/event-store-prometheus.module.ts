@@ -7,9 +7,8 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { EventStoreCoreModule } from '../nest/event-store-core.module.js';
-import { EventStoreRegistry } from '../nest/event-store.registry.js';
 import { withGivenOptions } from '../nest/given-options.js';
-import { EventStoreStatusReader } from '../nest/event-store.status.js';
+import { EventStores } from '../nest/event-stores.js';
 import { EventMetrics } from './event-metrics.js';
 import {
   CHECKED_OPTIONS,
@@ -43,19 +42,15 @@ export class EventStorePrometheusModule
   extends ConfigurableModuleClass
   implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
 {
-  readonly #stores: EventStoreRegistry;
+  readonly #stores: EventStores;
   readonly #metrics: readonly { register(): void; unregister(): void }[];
 
-  constructor(
-    @Inject(CHECKED_OPTIONS) options: CheckedPrometheusOptions,
-    @Inject(EventStoreRegistry) stores: EventStoreRegistry,
-    @Inject(EventStoreStatusReader) status: EventStoreStatusReader,
-  ) {
+  constructor(@Inject(CHECKED_OPTIONS) options: CheckedPrometheusOptions, @Inject(EventStores) stores: EventStores) {
     super();
     const events = new EventMetrics(options);
     stores.each((store) => store.addMetricsCollector(events));
     this.#stores = stores;
-    this.#metrics = [events, new StatusMetrics(options, status)];
+    this.#metrics = [events, new StatusMetrics(options, stores)];
   }
 
   /** @throws {ValidationError} when an option is not acceptable */

@@ -1,4 +1,4 @@
-import type { EventStoreStatus, EventStoreStatusReader } from '../nest/event-store.status.js';
+import type { EventStoreStatus, EventStores } from '../nest/event-stores.js';
 import type { EventStore } from '../store/event-store.js';
 import type { CheckedPrometheusOptions } from './event-store-prometheus-options.js';
 import { MetricSet } from './metric-set.js';
@@ -17,7 +17,7 @@ export class StatusMetrics {
 
   constructor(
     options: CheckedPrometheusOptions,
-    private readonly status: EventStoreStatusReader,
+    private readonly stores: EventStores,
   ) {
     this.#metrics = new MetricSet(options);
     // A scrape asks all metrics at once.
@@ -39,9 +39,9 @@ export class StatusMetrics {
     const read = async (store: EventStore) => ({
       store,
       // What it fails with is the concern of the health check.
-      status: await this.status.read(store, TIMEOUT_MS).catch(() => undefined),
+      status: await this.stores.statusOf(store, TIMEOUT_MS).catch(() => undefined),
     });
-    const all = await Promise.all(this.status.stores().map(read));
+    const all = await Promise.all(this.stores.all().map(read));
     // From here on nothing waits, so that no scrape sees a part of it.
     this.#metrics.reset();
     for (const { store, status } of all) {

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { EventStoreStatusReader } from '../nest/event-store.status.js';
+import { EventStores } from '../nest/event-stores.js';
 import { messageOf } from '../store/values/error-text.js';
 import { ValidationError } from '../store/values/errors.js';
 import type { EventStore } from '../store/event-store.js';
@@ -38,7 +38,7 @@ export class EventStoreHealthIndicator {
 
   constructor(
     @Inject(HEALTH_INDICATORS) private readonly health: HealthIndicatorService,
-    @Inject(EventStoreStatusReader) private readonly status: EventStoreStatusReader,
+    @Inject(EventStores) private readonly stores: EventStores,
   ) {}
 
   /**
@@ -66,14 +66,14 @@ export class EventStoreHealthIndicator {
    * engine, so that an engine in trouble does not get the application killed.
    */
   isAlive<const Key extends string>(key: Key): HealthIndicatorResult<Key> {
-    return this.#result(key, this.status.stores().some(({ isClosed }) => isClosed) ? 'down' : 'up', {});
+    return this.#result(key, this.stores.all().some(({ isClosed }) => isClosed) ? 'down' : 'up', {});
   }
 
   #stores(name: string | undefined): EventStore[] {
-    const stores = this.status.stores();
+    const stores = this.stores.all();
     const chosen = name === undefined ? stores : stores.filter((store) => store.name === name);
     // A test may have put something else in the place of a store, of which there is nothing to say.
-    if (chosen.length > 0 || this.status.isReplaced(name)) return chosen;
+    if (chosen.length > 0 || this.stores.isReplaced(name)) return chosen;
     throw new ValidationError(
       'store',
       `there is none of this name: there are ${stores.map(({ name }) => name).join(', ') || 'none'}.`,
@@ -107,7 +107,7 @@ export class EventStoreHealthIndicator {
     const looks = maxEventsPerStreamUsed !== undefined && Number.isFinite(store.limits.maxEventsPerStream);
     const late = (): Error => new Error(`its streams were not listed within ${timeoutMs} ms`);
     const [status, fullestStream] = await Promise.all([
-      this.status.read(store, timeoutMs),
+      this.stores.statusOf(store, timeoutMs),
       looks ? withinTime(store.clock, timeoutMs, () => eventsOfFullestStream(store), late) : undefined,
     ]);
     return { ...status, fullestStream };

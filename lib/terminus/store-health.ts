@@ -1,4 +1,4 @@
-import type { EventStoreStatus } from '../nest/event-store.status.js';
+import type { EventStoreStatus } from '../nest/event-stores.js';
 import type { StreamSubscriptionStatus } from '../nest/stream-subscriptions.js';
 import type { EventStore } from '../store/event-store.js';
 import { internalsOf } from '../store/store-internals.js';

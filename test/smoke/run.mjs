@@ -64,6 +64,7 @@ function smoke({ nest, testing, express, fastify, emitter, terminus, microservic
   };
   runProgram('app', 'orders.ts');
   runProgram('peerless');
+  runProgram('integration');
 
   const suite = join(home, 'jest');
   const name = `Nest ${nest}, Jest suite in ${jest}`;

@@ -13,26 +13,54 @@ export interface EventStoreStatus {
   readonly deadLetters: ReadonlyMap<string, number>;
 }
 
-/** Finds out how the stores of the application are doing; for those who tell it on, such as health checks and metrics. */
+/**
+ * The event stores of the application, for integrations such as metrics and health: each store as it comes, and how all of
+ * them are doing. A module that imports `EventStoreCoreModule` can inject it.
+ */
 @Injectable()
-export class EventStoreStatusReader {
+export class EventStores {
   constructor(
     @Inject(EventStoreRegistry) private readonly registry: EventStoreRegistry,
     @Inject(StreamSubscriptions) private readonly subscriptions: StreamSubscriptions,
   ) {}
 
-  /** The stores there are. */
-  stores(): EventStore[] {
+  /** The stores there are; complete when all modules are made, so from `onModuleInit` on. */
+  all(): EventStore[] {
     return this.registry.all();
   }
 
-  /** Whether something that is no store is in the place of the store of this name; of any, when it is left out. */
+  /**
+   * Shows `visit` every store: those there are at once, and each that comes later before it is opened. So an integration
+   * sees the first append, whatever was imported first.
+   *
+   * @param visit also told whether a test has put the store in the place of one that was configured: such a store may serve
+   *   several applications
+   */
+  each(visit: (store: EventStore, isStandIn: boolean) => void): void {
+    this.registry.each(visit);
+  }
+
+  /**
+   * Whether a test has put something that is no store in the place of the store of this name.
+   *
+   * @param name left out, of any store
+   */
   isReplaced(name: string | undefined): boolean {
     return this.registry.isReplaced(name);
   }
 
-  /** Asks the engine. @throws what that fails with; also when it takes longer than `timeoutMs` */
-  read(store: EventStore, timeoutMs: number): Promise<EventStoreStatus> {
+  /** @param asker who needs a store, for the error @throws {ValidationError} when the application has none */
+  checkNotEmpty(asker: string): void {
+    this.registry.checkNotEmpty(asker);
+  }
+
+  /**
+   * Asks a store, its engine and its handlers how they are doing.
+   *
+   * @param timeoutMs how long that may take, in milliseconds
+   * @throws what the engine fails with; an `Error` when it takes longer
+   */
+  statusOf(store: EventStore, timeoutMs: number): Promise<EventStoreStatus> {
     return withinTime(
       store.clock,
       timeoutMs,
