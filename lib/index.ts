@@ -2,6 +2,7 @@ export { Cursor, END, START } from './store/values/cursor.js';
 export { systemClock, type Clock } from './store/values/clock.js';
 export type { Duration } from './store/values/duration.js';
 export {
+  AggregateNotFoundError,
   CheckpointChangedError,
   DeadLetterNotFoundError,
   EventStoreError,

@@ -110,7 +110,9 @@ export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
 export interface CheckedEventStoreOptions {
   readonly name: string;
   readonly maxEventsPerStream: number;
-  readonly maxStreams: number;
+  /** The default may still be taken away before the store is opened, as long as nobody has given another. */
+  maxStreams: number;
+  readonly hasDefaultMaxStreams: boolean;
   readonly retentionDurationMs: number;
   readonly keepForDurable: boolean;
   readonly snapshotIntervalMs: number;
@@ -148,6 +150,7 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     name,
     maxEventsPerStream: toMaximum(all.maxEventsPerStream, 'maxEventsPerStream'),
     maxStreams: toMaximum(all.maxStreams, 'maxStreams'),
+    hasDefaultMaxStreams: options.maxStreams === undefined,
     retentionDurationMs: toMilliseconds(all.retentionDuration, 'retentionDuration'),
     keepForDurable: checkRetention(all.retention),
     snapshotIntervalMs: toMilliseconds(all.snapshotInterval, 'snapshotInterval'),

@@ -5,6 +5,7 @@ import type {
   Lease,
   NamedCheckpoint,
   StorageEngine,
+  StreamPage,
 } from './ports/storage-engine.js';
 import type { StoreRunner } from './services/emptying.js';
 import type { Ending } from './services/ending.js';
@@ -21,7 +22,7 @@ import type { END, START } from './values/cursor.js';
 import type { CheckpointChangedError, LogForkedError } from './values/errors.js';
 import type { RecordedEvent } from './values/event.js';
 import { checkName, checkUserStreamId } from './values/names.js';
-import type { SeenAtPlace } from './values/place.js';
+import type { Place, SeenAtPlace } from './values/place.js';
 
 /** Where a store keeps its inner door: registered, so that it opens to every copy of the package that an application has loaded. */
 export const INTERNALS = Symbol.for('nestjs-stream-store.internals');
@@ -66,6 +67,15 @@ export class StoreInternals {
     return this.parts.options.shutdownTimeoutMs;
   }
 
+  /**
+   * Takes the default limit of streams away, for who keeps each of its things in a stream; one that was given stays. To be
+   * called before the store is opened.
+   */
+  liftDefaultMaxStreams(): void {
+    const { options } = this.parts;
+    if (options.hasDefaultMaxStreams) options.maxStreams = Infinity;
+  }
+
   /** Lets `headAtOpening` be known. To be called before the store is opened. */
   rememberHead(): void {
     this.parts.lifecycle.rememberHead();
@@ -103,6 +113,17 @@ export class StoreInternals {
   ): Promise<{ readonly events: RecordedEvent[]; readonly position: number; readonly isEnd: boolean }> {
     const request = () => streamRequest(streamId, fromPosition, options);
     return this.parts.reader.stream('readStream', true, options, request);
+  }
+
+  /**
+   * The events of a stream after a place, as a page of at most 1 000, with where the stream ends and how far it was trimmed.
+   *
+   * @throws {StreamNotFoundError} when nothing was ever appended to the stream
+   * @throws {LogForkedError} when the stream does not go on from the place
+   */
+  async readStreamAfter(streamId: string, place: Place): Promise<StreamPage> {
+    const request = () => ({ ...streamRequest(streamId, place.position, { limit: 1_000 }), wantsIds: true });
+    return this.parts.reader.stream('readStream', true, {}, request, place);
   }
 
   /** What is at a position of a stream, or of the log (null), now. */

@@ -31,13 +31,14 @@ const PUT_BACK = 'The log was put back to an earlier state: read again from a pl
 /** Every error of the store, by its code. */
 const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   VALIDATION_FAILED: { status: 400, facts: ['field'] },
+  AGGREGATE_NOT_FOUND: { status: 404, facts: ['category', 'id'] },
   STREAM_NOT_FOUND: { status: 404, facts: ['streamId'] },
   DEAD_LETTER_NOT_FOUND: { status: 404, facts: ['id'] },
   STREAM_LIMIT_REACHED: { status: 409, facts: ['limit', 'maximum', 'streamId'] },
   HANDLER_FAILED: { status: 409, facts: ['handler', 'eventId'] },
   HANDLER_STOPPED: { status: 409, facts: ['handler'] },
   LOG_FORKED: { status: 409, detail: PUT_BACK },
-  EVENTS_EXPIRED: { status: 410, facts: ['globalPosition'] },
+  EVENTS_EXPIRED: { status: 410, facts: ['globalPosition', 'streamId', 'trimmedTo'] },
   WRONG_EXPECTED_REVISION: { status: 412, facts: ['streamId', 'expected', 'actual'] },
   UNSUPPORTED_OPERATION: { status: 501, facts: ['operation'] },
   OPERATION_ABORTED: { status: 503 },

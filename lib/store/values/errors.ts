@@ -65,6 +65,19 @@ export class StreamNotFoundError extends EventStoreError {
   }
 }
 
+/** Nothing was ever appended to the stream of an aggregate. */
+export class AggregateNotFoundError extends EventStoreError {
+  readonly code = 'AGGREGATE_NOT_FOUND';
+
+  /** @param id that of the aggregate, without its category */
+  constructor(
+    readonly category: string,
+    readonly id: string,
+  ) {
+    super(`There is no ${category} "${id}": create it first, or ask with find(), which answers with undefined.`);
+  }
+}
+
 /** Somebody else appended first: the stream is not at the revision the caller had seen. Nothing was kept. */
 export class WrongExpectedRevisionError extends EventStoreError {
   readonly code = 'WRONG_EXPECTED_REVISION';
@@ -135,15 +148,29 @@ export class SubscriptionEndedError extends EventStoreError {
   }
 }
 
-/** Retention removed an event that a replay was to cover before the replay came to it. */
+/**
+ * Retention removed events that are needed: those that a replay was to cover before it came to them, or the first ones of a
+ * stream whose state follows from all of them.
+ */
 export class EventsExpiredError extends EventStoreError {
   readonly code = 'EVENTS_EXPIRED';
 
-  /** @param globalPosition of the first event that is missing */
-  constructor(readonly globalPosition: number) {
+  /**
+   * @param globalPosition of the first event that is missing to a replay; undefined where a stream begins too late
+   * @param streamId the stream that begins too late; undefined for a replay
+   * @param trimmedTo the position of the last event of the stream that is missing
+   */
+  constructor(
+    readonly globalPosition: number | undefined,
+    readonly streamId?: string,
+    readonly trimmedTo?: number,
+  ) {
     super(
-      `Retention removed the event at global position ${globalPosition} before the replay came to it: give it a longer ` +
-        `retentionDuration, a higher speed or a later beginning.`,
+      streamId === undefined
+        ? `Retention removed the event at global position ${globalPosition} before the replay came to it: give it a longer ` +
+            `retentionDuration, a higher speed or a later beginning.`
+        : `Retention removed the events of "${streamId}" up to position ${trimmedTo}, and its state follows from all of ` +
+            `them: keep aggregates in a store without a retentionDuration.`,
     );
   }
 }

@@ -1,0 +1,126 @@
+import { crc32 } from 'node:zlib';
+import type { EventStore } from '../store/event-store.js';
+import { messageOf, stackOf } from '../store/values/error-text.js';
+import { internalsOf } from '../store/store-internals.js';
+import type { AggregateDefinition, CheckedSnapshotOptions } from './aggregate-definition.js';
+import type { KeptState } from './state-cache.js';
+
+/** What a document of a snapshot says. */
+interface SnapshotDocument {
+  /** That of the aggregate's declaration. */
+  readonly version: number;
+  readonly revision: number;
+  readonly globalPosition: number;
+  readonly lastId: string;
+  readonly recordedAt: number;
+  readonly state: string;
+  /** Of the state, so that a damaged one is not taken for another state. */
+  readonly crc32: number;
+}
+
+/** The part of a store that keeps documents. */
+export interface DocumentStore {
+  getDocuments(request: {
+    readonly collection: string;
+    readonly keys: readonly string[];
+  }): Promise<readonly { readonly key: string; readonly document: string }[]>;
+  writeDocuments(request: {
+    readonly collection: string;
+    readonly put: readonly { readonly key: string; readonly document: string }[];
+    readonly remove: readonly string[];
+  }): Promise<void>;
+}
+
+/** What keeps documents for a store; undefined when its engine cannot. */
+export function documentsOf(store: EventStore): DocumentStore | undefined {
+  const { documents } = store.supports as { readonly documents?: boolean };
+  return documents ? (internalsOf(store) as unknown as DocumentStore) : undefined;
+}
+
+/**
+ * The snapshots of one kind of aggregates: documents beside the log, one for each aggregate.
+ *
+ * They are a cache and never the truth. One that is missing, damaged, of another version, or not read back by the code of
+ * today is not used, and written anew in time; and who cannot write one goes on without.
+ */
+export class SnapshotDocuments {
+  readonly #collection: string;
+  /** Whether it was said that snapshots are newer than this code. */
+  #hasSaidNewer = false;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly documents: DocumentStore,
+    private readonly definition: AggregateDefinition<unknown>,
+    private readonly options: CheckedSnapshotOptions,
+  ) {
+    this.#collection = `$aggregate:${definition.category}`;
+  }
+
+  /** The snapshot of an aggregate, if there is one that can be used. */
+  async find(id: string): Promise<KeptState | undefined> {
+    try {
+      const [found] = await this.documents.getDocuments({ collection: this.#collection, keys: [id] });
+      return found && this.#read(id, found.document);
+    } catch (error) {
+      this.#fail(`the snapshot of ${this.definition.category} "${id}" could not be read`, error);
+      return undefined;
+    }
+  }
+
+  /** Keeps a snapshot when it is time for one. @returns the revision of the one that is kept now */
+  async keep(
+    id: string,
+    { text, revision, globalPosition, lastId, recordedAt, snapshotRevision }: KeptState,
+  ): Promise<number> {
+    if (revision - snapshotRevision < this.options.every) return snapshotRevision;
+    const { version } = this.options;
+    const document: SnapshotDocument = {
+      ...{ version, revision, globalPosition, lastId, recordedAt },
+      ...{ state: text, crc32: crc32(text) },
+    };
+    try {
+      const put = [{ key: id, document: JSON.stringify(document) }];
+      await this.documents.writeDocuments({ collection: this.#collection, put, remove: [] });
+      return revision;
+    } catch (error) {
+      this.#fail(`the snapshot of ${this.definition.category} "${id}" could not be kept`, error);
+      return snapshotRevision;
+    }
+  }
+
+  #read(id: string, text: string): KeptState | undefined {
+    const {
+      version,
+      revision,
+      globalPosition,
+      lastId,
+      recordedAt,
+      state,
+      crc32: sum,
+    } = JSON.parse(text) as SnapshotDocument;
+    if (version !== this.options.version) {
+      if (version > this.options.version) this.#sayNewer(id, version);
+      return undefined;
+    }
+    if (typeof state !== 'string' || crc32(state) !== sum) throw new Error('it is not as it was written');
+    // Whether the code of today can read it is found out here, and not in the middle of a load.
+    this.definition.read(state);
+    return { text: state, revision, globalPosition, lastId, recordedAt, snapshotRevision: revision };
+  }
+
+  #sayNewer(id: string, version: number): void {
+    if (this.#hasSaidNewer) return;
+    this.#hasSaidNewer = true;
+    this.store.logger.warn(
+      `Store "${this.store.name}": the snapshot of ${this.definition.category} "${id}" is of version ${version}, and the code ` +
+        `says ${this.options.version}: it is not used, and written anew. That is so while two releases run side by side.`,
+    );
+  }
+
+  #fail(problem: string, error: unknown): void {
+    const { name, logger, metricsCollector } = this.store;
+    metricsCollector.onBackgroundFailure?.({ store: name, operation: 'aggregate-snapshot' });
+    logger.error(`Store "${name}": ${problem}: ${messageOf(error)} The events are read instead.`, stackOf(error));
+  }
+}
