@@ -4,7 +4,7 @@ export default {
   testEnvironment: 'node',
   // Long enough for a busy machine; a test that waits for nothing says so by the name of what never came.
   testTimeout: 30_000,
-  roots: ['<rootDir>/test'],
+  roots: ['<rootDir>/test', '<rootDir>/sample'],
   testMatch: ['**/*.{spec,int-spec,e2e-spec}.ts'],
   // The smoke tests bring apps of their own, with their own packages: `npm run smoke`.
   modulePathIgnorePatterns: ['<rootDir>/test/smoke/'],

@@ -14,6 +14,7 @@ import {
 import { AggregateRoot, attach, detach, isRecorder } from './aggregate-root.js';
 import { aggregateMarkOf } from './aggregate.decorator.js';
 import { type AggregateClass, classFoldOf } from './class-fold.js';
+import { privateFieldOf } from './private-fields.js';
 import type { Recording } from './recording.js';
 import type { StateFold } from './state-fold.js';
 import { readFields, readState, writeFields, writeState } from './state-text.js';
@@ -26,10 +27,6 @@ interface SnapshotRoot {
 interface SnapshotClass {
   fromSnapshot?(snapshot: unknown): unknown;
 }
-
-// A private field shows in the text of a class only: as itself, or as what TypeScript, Babel and esbuild make of it.
-const PRIVATE_FIELD =
-  /\.(#[\p{ID_Start}$_][\p{ID_Continue}$]*)|__classPrivateField|_class_?private_?field|__private(?:Get|Set|Add)/iu;
 
 /**
  * A kind of aggregates that is declared by a class with `@Aggregate`.
@@ -67,7 +64,7 @@ export class ClassDefinition implements AggregateDefinition<object> {
     this.ignoreUnknown = ignoreUnknown;
     this.cacheBytes = cacheBytes;
     this.#fold = classFoldOf(target);
-    this.#hidden = givesSnapshots(target) ? undefined : privateFieldOf(target);
+    this.#hidden = givesSnapshots(target) ? undefined : privateFieldOf(target, AggregateRoot);
     this.isPlain = writesFirst(this);
   }
 
@@ -151,17 +148,4 @@ function checkSnapshotMethods(target: AggregateClass & SnapshotClass, place: str
     place,
     `it has ${reads ? 'fromSnapshot' : 'toSnapshot'} without ${missing}: give both, or none.`,
   );
-}
-
-/** Where a private field of a class is, or of one that it extends; undefined when none has one. */
-function privateFieldOf(target: object): string | undefined {
-  for (
-    let level = target as { readonly name: string } | null;
-    level && level !== AggregateRoot && level !== Function.prototype;
-  ) {
-    const found = PRIVATE_FIELD.exec(Function.prototype.toString.call(level));
-    if (found) return `${level.name}.${found[1] ?? '#private'}`;
-    level = Object.getPrototypeOf(level) as { readonly name: string } | null;
-  }
-  return undefined;
 }

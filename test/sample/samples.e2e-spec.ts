@@ -277,6 +277,44 @@ describe('npm start -- 04-operations', () => {
   });
 });
 
+describe('npm start -- 05-event-sourced-service', () => {
+  // Compiled with the quick start, by the first test above that needed it.
+  const MAIN = 'dist/sample/05-event-sourced-service/src/main.js';
+  const shown = codeBlocks(readPage('sample/05-event-sourced-service/README.md')).find(
+    ({ language }) => language === 'text',
+  )!;
+
+  it('answers clients as its README shows', async () => {
+    expect(await run(MAIN)).toMatchObject({ code: 0, stdout: shown.code, stderr: '' });
+  }, 60_000);
+
+  it('answers the same on PostgreSQL, by one variable', async () => {
+    const server = await startPostgres();
+    const { code, stdout, stderr } = await runWith({ EVENT_STORE: server.url }, MAIN);
+    await server.stop();
+
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: shown.code, stderr: '' });
+  }, 90_000);
+
+  it('serves accounts with --serve until SIGTERM, then ends cleanly', async () => {
+    const child = spawn(process.execPath, [MAIN, '--serve'], { cwd: REPOSITORY, env: { ...process.env, PORT: '0' } });
+    const output = outputOf(child);
+    const ended = once(child, 'close');
+    const url = await saying(output, child, /at (http:\S+\/accounts)/);
+    const { status } = await fetch(`${url}/nobody`);
+    child.kill('SIGTERM');
+
+    expect(status).toBe(404);
+    expect(await ended).toEqual([0, null]);
+  }, 60_000);
+
+  it('refuses an argument it does not know, with exit code 2', async () => {
+    const { code, stderr } = await run(MAIN, '--engine');
+
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Usage: npm start -- 05-event-sourced-service')]);
+  });
+});
+
 interface Run {
   readonly code: number;
   readonly stdout: string;
