@@ -28,6 +28,7 @@ export {
   StreamNotFoundError,
   SubscriptionEndedError,
   UnsupportedOperationError,
+  UpcastFailedError,
   ValidationError,
   WrongExpectedRevisionError,
 } from './store/values/errors.js';
@@ -41,6 +42,22 @@ export {
 export { EventStore } from './store/event-store.js';
 export type { AppendOptions, AppendResult } from './store/services/event-appender.js';
 export type { CheckLogOptions } from './store/services/log-checker.js';
+export type { UnknownEvents } from './store/services/event-catalog.js';
+export {
+  type AnyEventDefinitions,
+  type DataOf,
+  defineEvents,
+  EventDefinitions,
+  type EventOf,
+  type InputOf,
+  type NewEventOf,
+  type TypedTarget,
+  type TypeOf,
+} from './store/values/typed/event-definitions.js';
+export { EventType, eventType, type EventTypeOptions, type Upcast } from './store/values/typed/event-type.js';
+export type { Jsonify } from './store/values/typed/jsonify.js';
+export type { StandardSchemaV1 } from './store/values/typed/standard-schema.js';
+export { defineStream, type StreamId, StreamTemplate } from './store/values/typed/stream-template.js';
 export { createEvent, type JsonValue, type NewEvent, type RecordedEvent } from './store/values/event.js';
 export { ANY, NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './store/values/expected-revision.js';
 export {
@@ -125,8 +142,8 @@ export type {
   SubscriptionGap,
   SubscriptionStart,
   SubscriptionState,
-  SubscriptionTarget,
 } from './store/ports/subscription.js';
+export type { SubscriptionTarget } from './store/values/target.js';
 export { memoryEngine } from './memory/memory-engine.js';
 export { DEFAULT_MEMORY_ENGINE_OPTIONS, type MemoryEngineOptions } from './memory/memory-engine-options.js';
 export type { SnapshotCompression } from './memory/snapshots/compression.js';
@@ -139,7 +156,11 @@ export type {
 } from './nest/event-store.module-definition.js';
 export { getEventStoreClockToken, getEventStoreToken } from './nest/event-store.tokens.js';
 export { InjectEventStore, InjectEventStoreClock } from './nest/decorators/inject-event-store.decorator.js';
-export { OnStreamEvent, type OnStreamEventOptions } from './nest/decorators/on-stream-event.decorator.js';
+export {
+  OnStreamEvent,
+  type OnStreamEventOptions,
+  type StreamEventDecorator,
+} from './nest/decorators/on-stream-event.decorator.js';
 export { EventStoreCoreModule } from './nest/event-store-core.module.js';
 export { EventStores, type EventStoreStatus } from './nest/event-stores.js';
 export { EventData, EventMetadata } from './nest/decorators/event-data.decorator.js';

@@ -12,6 +12,7 @@ import {
 } from '../store/values/errors.js';
 import { createEventId } from '../store/values/event-id.js';
 import { EventStore } from '../store/event-store.js';
+import { internalsOf } from '../store/store-internals.js';
 import type { JsonValue } from '../store/values/event.js';
 import { toJsonText } from '../store/values/json-text.js';
 import { checkMembers } from '../store/values/known-members.js';
@@ -85,7 +86,7 @@ export class AuditTrail implements OnModuleInit {
     const data = JSON.parse(jsonTextOf(record)) as JsonValue;
     const event = { id: createEventId(at.getTime()), type: AUDIT_EVENT_TYPE, timestamp: at, data };
     if (this.#chain) await this.#chain.append({ streamId, ...event });
-    else await this.#store.append(streamId, event);
+    else await internalsOf(this.#store).appendOwn(streamId, event);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { EventStore } from '../store/event-store.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../store/ports/subscription.js';
+import type { SubscriptionStart } from '../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../store/values/target.js';
 import type { PlaceMemory } from '../subscription/place-memory.js';
 import type { CheckedConsumerOptions } from './consumer-options.js';
 import type { DeadLetterStore } from './dead-letters/dead-letter-store.js';

@@ -4,7 +4,8 @@ import { ValidationError } from '../store/values/errors.js';
 import { checkMembers } from '../store/values/known-members.js';
 import { checkUserStreamId, checkName, kindOf, shown } from '../store/values/names.js';
 import { checkGivenTarget, checkStart } from '../store/ports/subscription-target.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../store/ports/subscription.js';
+import type { SubscriptionStart } from '../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../store/values/target.js';
 import { checkConsumerOptions, CONSUMER_OPTION_NAMES, type ConsumerOptions } from '../consumer/consumer-options.js';
 
 /** What crosses between one event store and the event emitter of the application. */

@@ -2,7 +2,7 @@ import { END } from '../store/values/cursor.js';
 import type { EventStore } from '../store/event-store.js';
 import { internalsOf } from '../store/store-internals.js';
 import { checkTarget } from '../store/ports/subscription-target.js';
-import type { SubscriptionTarget } from '../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../store/values/target.js';
 import { StreamNotFoundError } from '../store/values/errors.js';
 
 /**

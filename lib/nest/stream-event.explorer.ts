@@ -5,7 +5,8 @@ import { EventStore } from '../store/event-store.js';
 import { checkMembers } from '../store/values/known-members.js';
 import { shown } from '../store/values/names.js';
 import { checkGivenTarget, checkStart } from '../store/ports/subscription-target.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../store/ports/subscription.js';
+import type { SubscriptionStart } from '../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../store/values/target.js';
 import { START } from '../store/values/cursor.js';
 import {
   checkConsumerOptions,

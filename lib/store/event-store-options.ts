@@ -1,4 +1,6 @@
 import { boundToCaller } from './services/async-context.js';
+import { checkEvents, type EventCatalog, type UnknownEvents } from './services/event-catalog.js';
+import type { AnyEventDefinitions } from './values/typed/event-definitions.js';
 import { systemClock, type Clock } from './values/clock.js';
 import { toMilliseconds, type Duration } from './values/duration.js';
 import { ValidationError } from './values/errors.js';
@@ -69,6 +71,15 @@ export interface EventStoreOptions {
   /** Where events are kept. Default: in memory. */
   readonly engine?: StorageEngine;
 
+  /**
+   * The types of events that the store knows, as `defineEvents` has answered them: what is appended is checked by their
+   * schemas, and what is read has the shape that they describe. Default none.
+   */
+  readonly events?: readonly AnyEventDefinitions[];
+
+  /** Whether events of other types may be appended, too: `'allow'`, the default, or `'refuse'`. */
+  readonly unknownEvents?: UnknownEvents;
+
   /** Where failures without a caller are reported. Default the console; inside Nest, its logger. */
   readonly logger?: StoreLogger;
 
@@ -102,6 +113,8 @@ export const DEFAULT_EVENT_STORE_OPTIONS = Object.freeze({
   startTimeoutMs: 30_000,
   shutdownTimeoutMs: 10_000,
   metricsCollector: Object.freeze<MetricsCollector>({}),
+  events: Object.freeze<AnyEventDefinitions[]>([]),
+  unknownEvents: 'allow',
   logger: consoleLogger,
   clock: systemClock,
 });
@@ -120,6 +133,8 @@ export interface CheckedEventStoreOptions {
   readonly shutdownTimeoutMs: number;
   readonly onExpire: EventStoreOptions['onExpire'];
   readonly metricsCollector: MetricsCollector;
+  /** Undefined when the store knows no types. */
+  readonly catalog: EventCatalog | undefined;
   readonly instrumentation: Instrumentation | undefined;
   readonly logger: StoreLogger;
   readonly clock: Clock;
@@ -159,6 +174,7 @@ export function checkOptions(options: EventStoreOptions): CheckedEventStoreOptio
     onExpire: onExpire && boundToCaller(onExpire),
     metricsCollector: addCollector({}, withMethods(all.metricsCollector, 'metricsCollector', []), logger),
     instrumentation: instrumentation === undefined ? undefined : withMethods(instrumentation, 'instrumentation', []),
+    catalog: checkEvents(all.events, all.unknownEvents),
     logger,
     clock: withMethods(all.clock, 'clock', ['now', 'setTimer']),
   };

@@ -1,6 +1,11 @@
 import type { CheckedEventStoreOptions } from './event-store-options.js';
 import { AppendSignal } from './ports/append-signal.js';
-import { guardInstrumentation, type GuardedInstrumentation, type Instrumentation } from './ports/instrumentation.js';
+import {
+  type AddedMetadata,
+  guardInstrumentation,
+  type GuardedInstrumentation,
+  type Instrumentation,
+} from './ports/instrumentation.js';
 import type { StoreLogger } from './ports/logger.js';
 import { addCollector, type MetricsCollector } from './ports/metrics-collector.js';
 import type { EngineCapabilities, StorageEngine } from './ports/storage-engine.js';
@@ -11,9 +16,9 @@ import type {
   SubscriptionRegistry,
   SubscriptionSource,
   SubscriptionStart,
-  SubscriptionTarget,
 } from './ports/subscription.js';
 import { inOwnContext } from './services/async-context.js';
+import type { EventCatalog } from './services/event-catalog.js';
 import {
   type AppendOptions,
   type AppendResult,
@@ -21,6 +26,7 @@ import {
   type EventsToAppend,
   sizeOf,
 } from './services/event-appender.js';
+import { EventShaper } from './services/event-shaper.js';
 import { EventReader } from './services/event-reader.js';
 import { type CheckLogOptions, LogChecker } from './services/log-checker.js';
 import {
@@ -56,7 +62,10 @@ import { checkName, checkUserStreamId } from './values/names.js';
 import { markOf } from './values/place.js';
 import { toLimit } from './values/positions.js';
 import type { Stats, StoreSnapshot, StreamInfo, StreamQuery } from './values/stream-info.js';
+import type { SubscriptionTarget } from './values/target.js';
 import type { Time } from './values/time.js';
+import type { AnyEventDefinitions } from './values/typed/event-definitions.js';
+import type { AppendableTo, ReadFrom, ReceivedFrom } from './values/typed/typed-verbs.js';
 
 const SUBSCRIBE_OPTIONS = ['name', 'signal', 'batchSize', 'onCaughtUp', 'onGap', 'onFork'];
 
@@ -96,8 +105,10 @@ export class EventStore {
     // The call that happens to open it is not whom its connections and timers work for.
     const gate: StoreGate = new StoreGate(options.name, () => inOwnContext(() => lifecycle.open()));
     const retention = new Retention(engine, options);
-    const log = new StoreLog(engine, gate, retention);
-    const reader = new EventReader(options.name, log, options.metricsCollector);
+    const { catalog } = options;
+    const shaper = catalog?.changesEvents ? new EventShaper(catalog) : undefined;
+    const log = new StoreLog(engine, gate, retention, shaper);
+    const reader = new EventReader(options.name, log, options.metricsCollector, shaper !== undefined);
     const countRead = (events: number): void => void (reader.eventsRead += events);
     const appender = new EventAppender(options, gate, log, signal);
     const snapshots = new SnapshotTaker(engine, options, gate);
@@ -123,6 +134,9 @@ export class EventStore {
       newSubscriptions,
     );
     const internals: StoreInternals = new StoreInternals({
+      shaper,
+      subscribe: (...subscription) => this.#subscribe(...subscription),
+      appendOwn: (streamId, events) => this.#append(streamId, events, {}, undefined),
       options,
       engine,
       gate,
@@ -243,11 +257,24 @@ export class EventStore {
    * @throws {StreamLimitReachedError} when the batch would go over a limit
    * @throws {OperationAbortedError | StoreClosedError}
    */
-  append(streamId: string, events: EventsToAppend, options: AppendOptions = {}): Promise<AppendResult> {
+  append<Id extends string>(
+    streamId: Id,
+    events: AppendableTo<Id> | readonly AppendableTo<Id>[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    return this.#append(streamId, events, options, this.#options.catalog);
+  }
+
+  #append(
+    streamId: string,
+    events: EventsToAppend,
+    options: AppendOptions,
+    catalog: EventCatalog | undefined,
+  ): Promise<AppendResult> {
+    const append = (added?: AddedMetadata): Promise<AppendResult> =>
+      this.#appender.append(streamId, events, options, checkUserStreamId, catalog, added);
     const aroundAppend = this.#instrumentation?.aroundAppend;
-    if (!aroundAppend) return this.#appender.append(streamId, events, options, checkUserStreamId);
-    const call = { store: this.name, streamId, events: sizeOf(events) };
-    return aroundAppend(call, (added) => this.#appender.append(streamId, events, options, checkUserStreamId, added));
+    return aroundAppend ? aroundAppend({ store: this.name, streamId, events: sizeOf(events) }, append) : append();
   }
 
   /**
@@ -286,14 +313,15 @@ export class EventStore {
    * @throws {StreamNotFoundError} when nothing was ever appended to the stream
    * @throws {ValidationError | OperationAbortedError | StoreClosedError}
    */
-  async readStream(
-    streamId: string,
+  async readStream<Definitions extends AnyEventDefinitions | undefined = undefined, Id extends string = string>(
+    streamId: Id,
     fromPosition: number | typeof START | typeof END = 0,
     options: ReadStreamOptions = {},
-  ): Promise<RecordedEvent[]> {
+  ): Promise<ReadFrom<Definitions, Id>[]> {
     const request = () => streamRequest(streamId, fromPosition, options);
     const page = this.#reader.stream('readStream', false, options, request);
-    return isPromise(page) ? (await page).events : page.events;
+    const { events } = isPromise(page) ? await page : page;
+    return events as ReadFrom<Definitions, Id>[];
   }
 
   /**
@@ -342,14 +370,31 @@ export class EventStore {
    * @param from exclusive; default `START`
    * @throws {ValidationError | StoreClosedError} at once
    */
-  subscribe(target: SubscriptionTarget, from: SubscriptionStart = START, options: SubscribeOptions = {}): Subscription {
+  subscribe<
+    Definitions extends AnyEventDefinitions | undefined = undefined,
+    Target extends SubscriptionTarget = SubscriptionTarget,
+  >(
+    target: Target,
+    from: SubscriptionStart = START,
+    options: SubscribeOptions = {},
+  ): Subscription<ReceivedFrom<Definitions, Target>> {
+    const subscription = this.#subscribe(target, from, options, false);
+    return subscription as Subscription<RecordedEvent<unknown>> as Subscription<ReceivedFrom<Definitions, Target>>;
+  }
+
+  #subscribe(
+    target: SubscriptionTarget,
+    from: SubscriptionStart,
+    options: SubscribeOptions,
+    takesUnreadable: boolean,
+  ): Subscription {
     checkMembers(options, 'options', SUBSCRIBE_OPTIONS);
     const checked = checkGivenTarget(target);
     const start = checkStart(from, checked);
     if (options.name !== undefined) checkName(options.name, 'name');
     if (options.batchSize !== undefined) checkBatchSize(options.batchSize);
     this.#gate.throwIfClosed();
-    return this.#lifecycle.subscriptions.open(checked, start, options);
+    return this.#lifecycle.subscriptions.open(checked, start, options, takesUnreadable);
   }
 
   /** The global position of the last event there is now; 0 for an empty log. @throws {StoreClosedError} */

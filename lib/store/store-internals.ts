@@ -7,9 +7,12 @@ import type {
   StorageEngine,
   StreamPage,
 } from './ports/storage-engine.js';
+import type { SubscribeOptions, Subscription, SubscriptionStart } from './ports/subscription.js';
 import type { StoreRunner } from './services/emptying.js';
 import type { Ending } from './services/ending.js';
 import type { AppendOptions, AppendResult, EventAppender, EventsToAppend } from './services/event-appender.js';
+import type { EventCatalog } from './services/event-catalog.js';
+import type { EventShaper } from './services/event-shaper.js';
 import type { EventReader } from './services/event-reader.js';
 import { hasEnded, holderName } from './services/holder-name.js';
 import { type ReadStreamOptions, streamRequest } from './services/read-request.js';
@@ -23,6 +26,7 @@ import type { CheckpointChangedError, LogForkedError } from './values/errors.js'
 import type { RecordedEvent } from './values/event.js';
 import { checkName, checkUserStreamId } from './values/names.js';
 import type { Place, SeenAtPlace } from './values/place.js';
+import type { SubscriptionTarget } from './values/target.js';
 
 /** Where a store keeps its inner door: registered, so that it opens to every copy of the package that an application has loaded. */
 export const INTERNALS = Symbol.for('nestjs-stream-store.internals');
@@ -37,6 +41,16 @@ export interface StoreParts {
   readonly reader: EventReader;
   readonly retention: Retention;
   readonly lifecycle: StoreLifecycle;
+  /** Undefined when every event is read as it was written. */
+  readonly shaper: EventShaper | undefined;
+  readonly subscribe: (
+    target: SubscriptionTarget,
+    from: SubscriptionStart,
+    options: SubscribeOptions,
+    takesUnreadable: boolean,
+  ) => Subscription;
+  /** Appends what no definition of the user's is asked about, with the instrumentation around it. */
+  readonly appendOwn: (streamId: string, events: EventsToAppend) => Promise<AppendResult>;
 }
 
 /**
@@ -91,14 +105,37 @@ export class StoreInternals {
     return this.parts.appender.trouble;
   }
 
+  /** The types of events that the store knows; undefined when it knows none. */
+  get catalog(): EventCatalog | undefined {
+    return this.parts.options.catalog;
+  }
+
+  /** The event in the shape that the store knows now. What cannot be brought into it is noted: see `upcastFailureOf`. */
+  shape(event: RecordedEvent): RecordedEvent {
+    return this.parts.shaper?.shape(event) ?? event;
+  }
+
+  /**
+   * As `subscribe`, for those who see to events that cannot be brought into their present shape themselves, by
+   * `upcastFailureOf`: their subscription does not end there.
+   */
+  subscribeToAll(target: SubscriptionTarget, from: SubscriptionStart, options: SubscribeOptions): Subscription {
+    return this.parts.subscribe(target, from, options, true);
+  }
+
   /** Appends to one of the store's own streams, whose ids begin with `$`. */
   appendInternally(streamId: string, events: EventsToAppend): Promise<AppendResult> {
-    return this.parts.appender.append(streamId, events, {}, (name) => checkName(name, 'streamId'));
+    return this.parts.appender.append(streamId, events, {}, (name) => checkName(name, 'streamId'), undefined);
+  }
+
+  /** Appends events of this package to a stream of the user's, whatever types that defines. */
+  appendOwn(streamId: string, events: EventsToAppend): Promise<AppendResult> {
+    return this.parts.appendOwn(streamId, events);
   }
 
   /** Appends what an instrumentation stood around already: event by event, for each of those who wait for one. */
   appendInstrumented(streamId: string, events: EventsToAppend, options: AppendOptions): Promise<AppendResult> {
-    return this.parts.appender.append(streamId, events, options, checkUserStreamId);
+    return this.parts.appender.append(streamId, events, options, checkUserStreamId, undefined);
   }
 
   /**

@@ -22,6 +22,7 @@ import type { LogWatch } from './log-watch.js';
 import { LogReader } from './log-reader.js';
 import { OutagePatience } from './outage-patience.js';
 import { PlaceMemory } from './place-memory.js';
+import { readablePart } from './readable-part.js';
 import type { Page, SharedReads } from './shared-reads.js';
 
 /** What all subscriptions of a store have in common. */
@@ -30,6 +31,8 @@ export interface SharedBySubscriptions {
   readonly reads: SharedReads;
   /** Undefined when no hint can be lost. */
   readonly watch: LogWatch | undefined;
+  /** Whether it ends with an error at an event that cannot be brought into its present shape. */
+  readonly endsAtUnreadable: boolean;
 }
 
 /** Why a subscription ended. */
@@ -57,6 +60,7 @@ export class LogSubscription implements Subscription {
   readonly #patience: OutagePatience;
   readonly #feed: EventFeed;
   readonly #batchSize: number;
+  readonly #endsAtUnreadable: boolean;
   readonly #begin: MaybePromise<Place>;
   readonly #stopListening: () => void;
   readonly #onCaughtUp: SubscribeOptions['onCaughtUp'];
@@ -89,13 +93,14 @@ export class LogSubscription implements Subscription {
 
   /** @param onEnd called once, when the subscription stops */
   constructor(
-    { source, reads, watch }: SharedBySubscriptions,
+    { source, reads, watch, endsAtUnreadable }: SharedBySubscriptions,
     private readonly target: CheckedTarget,
     after: Place | typeof START | typeof END,
     private readonly options: SubscribeOptions,
     private readonly onEnd: (ended: LogSubscription) => void,
   ) {
     this.source = source;
+    this.#endsAtUnreadable = endsAtUnreadable;
     this.#watch = watch;
     this.#reader = new LogReader(reads, target);
     this.#patience = new OutagePatience(source, this.#reader.describe());
@@ -309,7 +314,10 @@ export class LogSubscription implements Subscription {
   }
 
   #nextPage(): MaybePromise<Page> {
-    return this.#reader.page(this.#readTo!.position, this.#batchSize, this.#compares);
+    const page = this.#reader.page(this.#readTo!.position, this.#batchSize, this.#compares);
+    if (!this.#endsAtUnreadable) return page;
+    const readable = (answer: Page): Page => readablePart(answer, (event) => this.#reader.positionOf(event));
+    return isPromise(page) ? page.then(readable) : readable(page);
   }
 
   #awaitReading(events: Promise<readonly RecordedEvent[]>): Promise<readonly RecordedEvent[]> {

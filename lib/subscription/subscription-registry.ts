@@ -27,8 +27,15 @@ export class LogSubscriptionRegistry implements SubscriptionRegistry {
     return this.#active.size;
   }
 
-  open(target: CheckedTarget, after: Place | typeof START | typeof END, options: SubscribeOptions): Subscription {
-    const shared = { source: this.source, reads: this.#reads, watch: this.#watch };
+  open(
+    target: CheckedTarget,
+    after: Place | typeof START | typeof END,
+    options: SubscribeOptions,
+    takesUnreadable: boolean,
+  ): Subscription {
+    const { source } = this;
+    const endsAtUnreadable = source.mayBeUnreadable && !takesUnreadable;
+    const shared = { source, reads: this.#reads, watch: this.#watch, endsAtUnreadable };
     const subscription = new LogSubscription(shared, target, after, options, (ended) => this.#active.delete(ended));
     if (subscription.state !== 'stopped') this.#active.add(subscription);
     return subscription;

@@ -1,6 +1,7 @@
 import { ValidationError } from '../store/values/errors.js';
 import { checkMembers } from '../store/values/known-members.js';
 import type { EngineCapabilities } from '../store/ports/storage-engine.js';
+import { globalRunner, type TestRunner } from './test-runner.js';
 import { AREAS } from './conformance/areas.js';
 import type { ConformanceCase } from './conformance/conformance-case.js';
 import { type LogMaker, runCase } from './conformance/run-case.js';
@@ -17,15 +18,6 @@ export interface ConformanceOptions extends LogMaker {
   readonly runner?: TestRunner;
 }
 
-/** The part of a test runner that is needed. That of Jest, Vitest, `node:test` and Mocha fits. */
-export interface TestRunner {
-  describe(this: void, name: string, body: () => void): unknown;
-  it: {
-    (this: void, name: string, body: () => Promise<void>): unknown;
-    skip(this: void, name: string, body: () => Promise<void>): unknown;
-  };
-}
-
 const KNOWN_OPTIONS = ['create', 'destroy', 'createAnother', 'supports', 'runner'];
 const KNOWN_CAPABILITIES = ['snapshot', 'leases', 'transactions'];
 
@@ -39,7 +31,7 @@ const KNOWN_CAPABILITIES = ['snapshot', 'leases', 'transactions'];
  */
 export function describeStorageEngine(name: string, options: ConformanceOptions): void {
   checkOptions(options);
-  const { describe, it } = options.runner ?? globalRunner();
+  const { describe, it } = options.runner ?? globalRunner('describeStorageEngine');
   describe(`storage engine ${name}`, () => {
     for (const area of AREAS) {
       describe(area.name, () => {
@@ -69,13 +61,4 @@ function checkOptions(options: ConformanceOptions): void {
     }
   }
   if (options.supports) checkMembers(options.supports, 'describeStorageEngine.supports', KNOWN_CAPABILITIES);
-}
-
-function globalRunner(): TestRunner {
-  const { describe, it } = globalThis as unknown as Partial<TestRunner>;
-  if (typeof describe === 'function' && typeof it === 'function') return { describe, it };
-  throw new ValidationError(
-    'describeStorageEngine.runner',
-    'there is no global describe() and it(): hand over those of your test runner.',
-  );
 }

@@ -1,4 +1,7 @@
-export { describeStorageEngine, type ConformanceOptions, type TestRunner } from './engine-conformance.js';
+export { describeEvents, type DescribeEventsOptions } from './describe-events.js';
+export type { EventSamples } from './event-samples.js';
+export { describeStorageEngine, type ConformanceOptions } from './engine-conformance.js';
+export type { TestRunner } from './test-runner.js';
 export { faultyEngine, InjectedFaultError, type EngineVerb, type Fault, type FaultyEngine } from './faulty-engine.js';
 export { given, type Expectation, type ExpectedError, type Given } from './given.js';
 export { ManualClock, type ManualClockOptions } from './manual-clock.js';

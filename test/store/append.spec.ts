@@ -98,6 +98,7 @@ describe('append', () => {
       position: 1,
       globalPosition: 1,
       recordedAt: new Date('2024-05-06T07:08:09.010Z'),
+      schemaVersion: 1,
     });
   });
 
@@ -119,6 +120,7 @@ describe('append', () => {
       metadata: { userId: 'u1', tags: ['x'] },
       timestamp: new Date('1999-12-31T23:59:59.999Z'),
       recordedAt: new Date('2024-05-06T00:00:00Z'),
+      schemaVersion: 1,
     });
   });
 

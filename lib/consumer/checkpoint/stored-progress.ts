@@ -2,7 +2,7 @@ import { StreamNotFoundError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
 import { internalsOf } from '../../store/store-internals.js';
 import type { RecordedEvent } from '../../store/values/event.js';
-import type { SubscriptionTarget } from '../../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../../store/values/target.js';
 
 const EVENTS_PER_PAGE = 512;
 

@@ -3,6 +3,8 @@ import { StreamNotFoundError } from '../../store/values/errors.js';
 import type { EventStore } from '../../store/event-store.js';
 import { internalsOf } from '../../store/store-internals.js';
 import type { JsonValue, RecordedEvent } from '../../store/values/event.js';
+import { withSchemaVersion } from '../../store/values/schema-version.js';
+import { asWritten } from '../../store/values/typed/upcast-failure.js';
 import { goesOnFrom } from '../../store/values/place.js';
 import { toJsonText } from '../../store/values/json-text.js';
 import { END } from '../../store/values/cursor.js';
@@ -179,7 +181,7 @@ export class DeadLetterStore {
       for (const entry of entries) {
         if (entry.subscription !== subscription) continue;
         const [added, failed] = [changes.get(entry.position), changes.get(entry.errorPosition)];
-        if (added?.id === entry.id && failed?.id === entry.id) letters.set(entry, letterOf(entry, added, failed));
+        if (added?.id === entry.id && failed?.id === entry.id) letters.set(entry, this.#letterOf(entry, added, failed));
       }
     }
     return letters;
@@ -203,19 +205,23 @@ export class DeadLetterStore {
     }
     return changes;
   }
-}
 
-function letterOf(entry: DeadLetterEntry, { event }: DeadLetterChange, { error }: DeadLetterChange): DeadLetter {
-  const { id, subscription, attempts, failedAt, isParked } = entry;
-  return { id, subscription, event: recordedEvent(event), error, attempts, failedAt: new Date(failedAt), isParked };
+  #letterOf(entry: DeadLetterEntry, { event: row }: DeadLetterChange, { error }: DeadLetterChange): DeadLetter {
+    const { id, subscription, attempts, failedAt, isParked } = entry;
+    // It is kept as it was written, and the store may know its type better by now.
+    const event = internalsOf(this.store).shape(recordedEvent(row));
+    return { id, subscription, event, error, attempts, failedAt: new Date(failedAt), isParked };
+  }
 }
 
 /** Data and metadata become texts: an event may nest as deep as an event can, so no event can hold it as it is. */
-function rowOf(event: RecordedEvent): EventRow & JsonValue {
+function rowOf(handled: RecordedEvent): EventRow & JsonValue {
+  // As it was written: whoever reads the letter later may know another version.
+  const { schemaVersion, ...event } = asWritten(handled);
   return {
     ...event,
     data: toJsonText(event.data, 'data'),
-    metadata: toJsonText(event.metadata, 'metadata'),
+    metadata: withSchemaVersion(toJsonText(event.metadata, 'metadata'), schemaVersion),
     timestamp: event.timestamp.getTime(),
     recordedAt: event.recordedAt.getTime(),
   };

@@ -13,6 +13,7 @@ import type { HandlerReport } from './handler-report.js';
 import { instrumentedAttempt } from './instrumented-attempt.js';
 import { type HandledEntry, isInDoubt, transactionalAttempt } from './transactional-attempt.js';
 import { internalsOf } from '../../store/store-internals.js';
+import { upcastFailureOf } from '../../store/values/typed/upcast-failure.js';
 
 /** What the handling of events needs of the consumer that hands them out. */
 export interface HandlingConsumer {
@@ -48,8 +49,11 @@ export class EventHandling {
   /**
    * @throws {Interrupted} when the consumer was stopped before
    * @throws what the handler failed with, when the policy is to stop
+   * @throws {UpcastFailedError} when only a later release can read the event, which no attempt would change
    */
   async handle(event: RecordedEvent): Promise<EventFate> {
+    const unreadable = upcastFailureOf(event);
+    if (unreadable?.isNewer) throw unreadable;
     const { attempts, checkpoint, report, parts } = this.consumer;
     const most = parts.options.retry.attempts;
     let count = checkpoint.attemptsAt(event);
@@ -87,7 +91,11 @@ export class EventHandling {
   attempt(event: RecordedEvent, attempt: number, isRetry = false): Promise<void> {
     const { attempts, parts } = this.consumer;
     const { name: handler, store, options } = parts;
-    const once = (transaction?: unknown): Promise<void> => attempts.once(event, attempt, transaction);
+    const unreadable = upcastFailureOf(event);
+    const once = async (transaction?: unknown): Promise<void> => {
+      if (unreadable) throw unreadable;
+      await attempts.once(event, attempt, transaction);
+    };
     const make = (): Promise<void> =>
       options.transaction ? this.#transact(once, isRetry ? undefined : this.#entryOf(event)) : once();
     return inOwnContext(() => instrumentedAttempt(store, { handler, attempt, event }, make));

@@ -303,6 +303,7 @@ export class LeasedConsumer implements Consumer {
     const look = (): void => {
       const { outage } = tenant;
       if (tenant.isStoppedByStorage) void this.#standBack(tenant, tenant.lastError, true);
+      else if (tenant.isStoppedByNewerEvent) void this.#standBack(tenant, tenant.lastError, false);
       else if (outage && outage.durationMs >= 2 * options.leaseDurationMs)
         void this.#standBack(tenant, outage.error, false);
       else this.#cancelWatch = store.clock.setTimer(look, options.leaseDurationMs / 3, { background: true });

@@ -1,4 +1,5 @@
 import { LogForkedError } from '../../store/values/errors.js';
+import { internalsOf } from '../../store/store-internals.js';
 import type { RecordedEvent } from '../../store/values/event.js';
 import type { Place } from '../../store/values/place.js';
 import type { Subscription, SubscriptionStart } from '../../store/ports/subscription.js';
@@ -69,7 +70,7 @@ export class ConsumerRun {
   async takePlace(from: SubscriptionStart, hasBeenHere: boolean): Promise<void> {
     const { parts, label, checkpoint, places, report } = this.consumer;
     const { name, store, target, options } = parts;
-    const subscription = store.subscribe(target, from, {
+    const subscription = internalsOf(store).subscribeToAll(target, from, {
       name,
       // The loop has asked for the next event, so every one before was taken.
       onCaughtUp: (position) => this.#passTo(position, this.#subscription?.place.id),

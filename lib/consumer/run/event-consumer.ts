@@ -5,6 +5,7 @@ import {
   HandlerStoppedError,
   LeaseLostError,
   LogForkedError,
+  UpcastFailedError,
 } from '../../store/values/errors.js';
 import type { RecordedEvent } from '../../store/values/event.js';
 import type { LogFields } from '../../store/ports/logger.js';
@@ -86,6 +87,7 @@ export class EventConsumer implements Consumer {
   #hasEnded = false;
   #isStoppedByPolicy = false;
   #isStoppedByStorage = false;
+  #isStoppedByNewerEvent = false;
 
   constructor(parts: ConsumerParts) {
     const { name, store, target, options, deadLetters, handle, partition, tenure } = parts;
@@ -185,6 +187,11 @@ export class EventConsumer implements Consumer {
   /** Whether it was stopped by its storage, by damage or another failure that will not pass, and not by its handler. */
   get isStoppedByStorage(): boolean {
     return this.#isStoppedByStorage;
+  }
+
+  /** Whether it was stopped by an event that only a later release can read: another process may run one. */
+  get isStoppedByNewerEvent(): boolean {
+    return this.#isStoppedByNewerEvent;
   }
 
   /** How many attempts have failed since the application started. */
@@ -314,7 +321,7 @@ export class EventConsumer implements Consumer {
 
   #goOn(): void {
     this.#state = 'running';
-    this.#isStoppedByPolicy = this.#isStoppedByStorage = false;
+    this.#isStoppedByPolicy = this.#isStoppedByStorage = this.#isStoppedByNewerEvent = false;
     this.#run!.begin();
     const { tenure, options } = this.#parts;
     this.#releaser.start(tenure !== undefined && options.onFailure === 'park-stream');
@@ -469,7 +476,8 @@ export class EventConsumer implements Consumer {
     this.#report.failed(error);
     if (this.#state !== 'running') return;
     this.#state = 'stopped';
-    this.#isStoppedByStorage = !this.#isStoppedByPolicy;
+    this.#isStoppedByNewerEvent = error instanceof UpcastFailedError && error.isNewer;
+    this.#isStoppedByStorage = !this.#isStoppedByPolicy && !this.#isStoppedByNewerEvent;
     this.#report.error(`has stopped: ${why}`, error, fields);
     void this.#quiet();
   }

@@ -32,6 +32,7 @@ export const eventSchema = object({
   position: { type: 'integer', minimum: 1 },
   globalPosition: { type: 'integer', minimum: 1 },
   recordedAt: time,
+  schemaVersion: { type: 'integer', minimum: 1 },
 });
 
 const next = { ...orNull(text), description: 'The query of the next page; null when there is none.' };

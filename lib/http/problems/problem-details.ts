@@ -48,6 +48,7 @@ const PROBLEMS: Readonly<Record<string, KnownProblem>> = {
   CHECKPOINT_CHANGED: { status: 503 },
   STORAGE_UNAVAILABLE: { status: 503, facts: ['isOutcomeUnknown'], detail: TRY_AGAIN },
   HANDLER_TIMEOUT: { status: 504, facts: ['handler', 'timeoutMs'] },
+  UPCAST_FAILED: { status: 500, detail: NOT_TOLD },
   STORAGE_FAILED: { status: 500, detail: NOT_TOLD },
   STORAGE_TOO_NEW: { status: 500, detail: NOT_TOLD },
   STORAGE_CORRUPTED: { status: 500, detail: NOT_TOLD },

@@ -22,7 +22,7 @@ export interface CloudEvent {
 }
 
 /** What the store knows of an event. Comes out as extensions, and is left out when it comes in again. */
-const OF_THE_STORE = ['position', 'globalposition', 'recordedat'];
+const OF_THE_STORE = ['position', 'globalposition', 'recordedat', 'schemaversion'];
 
 /** Attributes that an event of ours has elsewhere. */
 const OF_THE_EVENT = ['specversion', 'id', 'type', 'time', 'datacontenttype', 'data'];
@@ -58,6 +58,7 @@ export function toCloudEvent(event: RecordedEvent): CloudEvent {
     position: String(event.position),
     globalposition: String(event.globalPosition),
     recordedat: event.recordedAt.toISOString(),
+    ...(event.schemaVersion > 1 && { schemaversion: event.schemaVersion }),
     data: event.data,
   };
 }

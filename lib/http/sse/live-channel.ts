@@ -126,6 +126,11 @@ export class LiveChannel {
     }
   }
 
+  /** Ends all members, each with what it comes to next: an event that nobody can read. */
+  failAll(error: unknown): void {
+    for (const member of [...this.#members]) member.fail(error);
+  }
+
   /** Says that the log cannot be read any more. */
   end(): void {
     for (const member of [...this.#members]) member.end();

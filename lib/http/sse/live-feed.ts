@@ -1,4 +1,6 @@
 import type { EventStore } from '../../store/event-store.js';
+import { internalsOf } from '../../store/store-internals.js';
+import { upcastFailureOf } from '../../store/values/typed/upcast-failure.js';
 import type { RecordedEvent } from '../../store/values/event.js';
 import type { Subscription } from '../../store/ports/subscription.js';
 import { PIECE_LENGTH, type FrameWriter } from './frames.js';
@@ -33,7 +35,7 @@ export class LiveFeed implements ChannelFeed {
     onEnd: (error?: unknown) => void,
   ) {
     this.#offeredTo = after;
-    this.#subscription = store.subscribe(source.feed.target, after, {
+    this.#subscription = internalsOf(store).subscribeToAll(source.feed.target, after, {
       onGap: ({ trimmedTo }) => this.#skipTo(trimmedTo),
       onFork: ({ position, head }) => {
         onEnd();
@@ -92,8 +94,12 @@ export class LiveFeed implements ChannelFeed {
         const upTo = to === events.length ? end : this.source.placeOf(events[to]) - 1;
         const after = this.#offeredTo;
         this.#offeredTo = upTo;
-        const piece = events.slice(from, to);
-        for (const channel of this.#channels) channel.take(piece, after, upTo);
+        const failure = upcastFailureOf(events[from]);
+        const piece = failure ? [] : events.slice(from, to);
+        for (const channel of this.#channels) {
+          if (failure && channel.target.wants(events[from])) channel.failAll(failure);
+          channel.take(piece, after, upTo);
+        }
         from = to;
       }
       this.#isOffering = false;
@@ -110,13 +116,18 @@ export class LiveFeed implements ChannelFeed {
     return false;
   }
 
-  /** Where a piece ends that begins here: so that each client has its say after it. */
+  /**
+   * Where a piece ends that begins here: so that each client has its say after it. An event that cannot be brought into its
+   * present shape is a piece of its own.
+   */
   #pieceEnd(events: readonly RecordedEvent[], from: number): number {
+    if (upcastFailureOf(events[from])) return from + 1;
     const channels = [...this.#channels];
     let length = 0;
     let to = from;
     for (; to < events.length && length < PIECE_LENGTH; to++) {
       const event = events[to];
+      if (upcastFailureOf(event)) break;
       if (channels.some(({ target }) => target.wants(event))) length += this.writer.textOf(event).length;
     }
     return to;

@@ -1,6 +1,6 @@
 import { CompiledFilter, type EventFilter } from '../../store/values/event-filter.js';
 import type { RecordedEvent } from '../../store/values/event.js';
-import type { SubscriptionTarget } from '../../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../../store/values/target.js';
 
 /** Which events a client follows: one stream, or what a filter lets through of the log. */
 export interface LiveTarget {

@@ -1,6 +1,9 @@
 import { ValidationError } from '../../store/values/errors.js';
-import type { SubscriptionStart, SubscriptionTarget } from '../../store/ports/subscription.js';
+import type { SubscriptionStart } from '../../store/ports/subscription.js';
+import type { SubscriptionTarget } from '../../store/values/target.js';
 import type { ConsumerOptions } from '../../consumer/consumer-options.js';
+import type { StreamEventContext } from '../../consumer/handling/handler-attempts.js';
+import type { KnownEvents } from '../../store/values/typed/typed-verbs.js';
 
 export interface OnStreamEventOptions extends ConsumerOptions {
   /** The name of the store. Default the store that the class `EventStore` means. */
@@ -16,6 +19,34 @@ export interface OnStreamEventOptions extends ConsumerOptions {
    */
   readonly globalEnhancers?: boolean;
 }
+
+/** Options that only a durable handler can have, for the compiler. */
+type DurableWhere<Options> = Options extends { readonly durable: string }
+  ? unknown
+  : Options extends { readonly transaction: true } | { readonly onFailure: 'park-stream' | 'dead-letter' }
+    ? { readonly durable: string }
+    : unknown;
+
+/**
+ * Decorates a method that takes what the target hands out: the compiler refuses another parameter for the event when the
+ * target comes from `defineEvents` or `defineStream`, and a context with a transaction where there is none.
+ */
+export type StreamEventDecorator<Target, Options> = [KnownEvents<Target>] extends [never]
+  ? MethodDecorator
+  : <
+      Method extends (
+        event: KnownEvents<Target>,
+        context: StreamEventContext<TransactionOf<Options>>,
+        ...rest: never[]
+      ) => unknown,
+    >(
+      holder: object,
+      name: string | symbol,
+      descriptor: TypedPropertyDescriptor<Method>,
+    ) => void;
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- which engine the store has, the decorator does not know
+type TransactionOf<Options> = Options extends { readonly transaction: true } ? any : undefined;
 
 /** What `@OnStreamEvent` leaves on a method; a method may have several. */
 export interface OnStreamEventMark {
@@ -42,8 +73,14 @@ const MARKS = Symbol.for('nestjs-stream-store:on-stream-event');
  * @throws {ValidationError} at once on what Nest would never find: a static method, a method named by a symbol, an accessor, a
  *   property that holds a function
  */
-export function OnStreamEvent(target: SubscriptionTarget, options: OnStreamEventOptions = {}): MethodDecorator {
-  return (holder: object, name: unknown, descriptor?: PropertyDescriptor): void => {
+export function OnStreamEvent<
+  Target extends SubscriptionTarget,
+  const Options extends OnStreamEventOptions = OnStreamEventOptions,
+>(
+  target: Target,
+  options: Options & DurableWhere<Options> = {} as Options & DurableWhere<Options>,
+): StreamEventDecorator<Target, Options> {
+  const mark = (holder: object, name: unknown, descriptor?: PropertyDescriptor): void => {
     if (typeof name === 'object' && name !== null) {
       // The decorators of ECMAScript, of which Nest knows nothing, get a context in the place of the name.
       const { name: called } = name as { readonly name: PropertyKey };
@@ -58,6 +95,7 @@ export function OnStreamEvent(target: SubscriptionTarget, options: OnStreamEvent
     // Decorators are applied from the bottom up; the list reads from the top down.
     Reflect.defineMetadata(MARKS, [{ target, options }, ...marksOf(method)], method);
   };
+  return mark;
 }
 
 function misplaced(place: string, kind: string): ValidationError {

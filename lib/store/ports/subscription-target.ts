@@ -5,7 +5,8 @@ import { checkMembers } from '../values/known-members.js';
 import { checkName } from '../values/names.js';
 import type { Place } from '../values/place.js';
 import { checkPosition } from '../values/positions.js';
-import type { CheckedTarget, SubscriptionStart, SubscriptionTarget } from './subscription.js';
+import type { SubscriptionTarget } from '../values/target.js';
+import type { CheckedTarget, SubscriptionStart } from './subscription.js';
 
 /**
  * Checks which events a subscription is for.

@@ -11,14 +11,6 @@ import type { LogForkedError } from '../values/errors.js';
 import type { Place } from '../values/place.js';
 import type { LogPage, StreamEnd, StreamPage } from './storage-engine.js';
 
-/** Which events to subscribe to: one stream, the streams that fit a pattern, or all; each may be narrowed to some types. */
-export type SubscriptionTarget =
-  | string
-  | { readonly stream: string; readonly types?: readonly string[] }
-  /** `*` stands for any characters, also none. */
-  | { readonly streams: string; readonly types?: readonly string[] }
-  | { readonly all: true; readonly types?: readonly string[] };
-
 /**
  * After which event to begin: `START`, `END` (only what is appended from now on), a cursor of the stream, a place that a
  * subscription to the same target had come to, or a position: in the stream when the target is one stream, else in the whole
@@ -79,7 +71,8 @@ export type SubscriptionState = 'catching-up' | 'live' | 'stopped';
  * It reads when it is asked for the next event, so a slow reader loses nothing and holds no more than one batch. One
  * subscription has one reader: iterating it twice shares the events between both. Leaving a `for await` loop closes it.
  */
-export interface Subscription extends AsyncIterable<RecordedEvent>, AsyncDisposable {
+export interface Subscription<Event extends RecordedEvent<unknown> = RecordedEvent>
+  extends AsyncIterable<Event>, AsyncDisposable {
   readonly state: SubscriptionState;
 
   /** The last position handed out: in the stream, or in the whole log when the target is not one stream. */
@@ -111,10 +104,10 @@ export interface Subscription extends AsyncIterable<RecordedEvent>, AsyncDisposa
   caughtUp(): Promise<void>;
 
   /** The events in arrays of one to `batchSize`. */
-  batches(): AsyncIterableIterator<readonly RecordedEvent[]>;
+  batches(): AsyncIterableIterator<readonly Event[]>;
 
   /** The events as an RxJS Observable; unsubscribing closes the subscription. */
-  asObservable(): Observable<RecordedEvent>;
+  asObservable(): Observable<Event>;
 
   /** Ends the subscription: its reader gets no further event and comes to an end without an error. Idempotent. */
   close(): Promise<void>;
@@ -144,6 +137,8 @@ export interface SubscriptionSource {
     wantsIds?: boolean,
   ): MaybePromise<StreamPage>;
   readAll(after: number, limit: number, filter?: CompiledFilter, wantsIds?: boolean): MaybePromise<LogPage>;
+  /** Whether there may be events that cannot be brought into their present shape: see `upcastFailureOf`. */
+  readonly mayBeUnreadable: boolean;
   /** Where streams end; undefined when the engine cannot tell of several at a time. */
   streamEnds(streamIds: readonly string[]): MaybePromise<readonly StreamEnd[] | undefined>;
   /** Says that the log went back. @param name of who has found it out @param then what that one does about it */
@@ -156,7 +151,13 @@ export interface SubscriptionSource {
 export interface SubscriptionRegistry {
   /** How many have not ended. */
   readonly active: number;
-  open(target: CheckedTarget, after: Place | typeof START | typeof END, options: SubscribeOptions): Subscription;
+  /** @param takesUnreadable whether the reader sees to events that cannot be brought into their present shape itself */
+  open(
+    target: CheckedTarget,
+    after: Place | typeof START | typeof END,
+    options: SubscribeOptions,
+    takesUnreadable: boolean,
+  ): Subscription;
   /** Ends all of them. */
   closeAll(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { checkMembers } from '../values/known-members.js';
 import { isPromise } from '../values/maybe-promise.js';
 import { checkPosition } from '../values/positions.js';
 import { AppendTrouble } from './append-trouble.js';
+import type { EventCatalog } from './event-catalog.js';
 import { acceptEvent } from './event-validator.js';
 import type { StoreGate } from './store-gate.js';
 import type { StoreLog } from './store-log.js';
@@ -58,6 +59,7 @@ export class EventAppender {
 
   /**
    * @param checkStreamId refuses the ids of streams that the caller may not append to
+   * @param catalog the types that the events may have; undefined for any
    * @param added what an instrumentation adds to the metadata of each event
    */
   async append(
@@ -65,6 +67,7 @@ export class EventAppender {
     events: EventsToAppend,
     options: AppendOptions,
     checkStreamId: (streamId: string) => void,
+    catalog: EventCatalog | undefined,
     added?: AddedMetadata,
   ): Promise<AppendResult> {
     const { name, metricsCollector } = this.options;
@@ -76,7 +79,7 @@ export class EventAppender {
       // Everything the caller could change later is read before the first await.
       checkStreamId(streamId);
       checkExpectedRevision(expectedRevision);
-      const batch = accept(events, added);
+      const batch = accept(events, catalog, added);
       if (!this.gate.isOpen) await this.gate.ready();
       if (signal?.aborted) throw new OperationAbortedError('append', signal.reason);
       const asked = this.log.view().append({ streamId, events: batch, expectedRevision });
@@ -123,11 +126,15 @@ function checkExpectedRevision(expected: ExpectedRevision): void {
   checkPosition(expected, 'expectedRevision');
 }
 
-function accept(events: EventsToAppend, added: AddedMetadata | undefined): readonly EventToAppend[] {
-  if (!Array.isArray(events)) return [acceptEvent(events as NewEvent<unknown>, '', added)];
+function accept(
+  events: EventsToAppend,
+  catalog: EventCatalog | undefined,
+  added: AddedMetadata | undefined,
+): readonly EventToAppend[] {
+  if (!Array.isArray(events)) return [acceptEvent(events as NewEvent<unknown>, '', catalog, added)];
   const batch: EventToAppend[] = [];
   for (let index = 0; index < events.length; index++) {
-    batch.push(acceptEvent(events[index] as NewEvent<unknown>, `events[${index}].`, added));
+    batch.push(acceptEvent(events[index] as NewEvent<unknown>, `events[${index}].`, catalog, added));
   }
   return batch;
 }

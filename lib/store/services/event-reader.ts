@@ -1,9 +1,17 @@
 import { performance } from 'node:perf_hooks';
-import { codeOf, LogForkedError, OperationAbortedError, StreamNotFoundError } from '../values/errors.js';
+import {
+  codeOf,
+  LogForkedError,
+  OperationAbortedError,
+  StreamNotFoundError,
+  ValidationError,
+} from '../values/errors.js';
 import type { RecordedEvent } from '../values/event.js';
 import { isPromise, type MaybePromise } from '../values/maybe-promise.js';
 import type { MetricsCollector, ReadMeasurement } from '../ports/metrics-collector.js';
 import { checkMembers } from '../values/known-members.js';
+import { shown } from '../values/names.js';
+import { throwIfUnreadable } from '../values/typed/upcast-failure.js';
 import { goesOnFrom, type Place } from '../values/place.js';
 import type { ReadAllOptions, ReadAllResult, ReadOptions, ReadTimeRangeOptions } from './read-request.js';
 import type {
@@ -18,10 +26,10 @@ import { MOST_BYTES_A_PAGE } from '../values/page-bytes.js';
 import type { LogView, StoreLog } from './store-log.js';
 
 const READ_OPTIONS = {
-  read: ['types', 'signal'],
-  readStream: ['limit', 'direction', 'types', 'signal'],
-  readAll: ['from', 'limit', 'direction', 'filter', 'signal'],
-  readTimeRange: ['filter', 'limit', 'signal'],
+  read: ['types', 'raw', 'signal'],
+  readStream: ['limit', 'direction', 'types', 'raw', 'signal'],
+  readAll: ['from', 'limit', 'direction', 'filter', 'raw', 'signal'],
+  readTimeRange: ['filter', 'limit', 'raw', 'signal'],
 };
 
 /** What a read asks of the log, before it is known since when events are seen. */
@@ -46,6 +54,8 @@ export class EventReader {
     private readonly storeName: string,
     private readonly log: StoreLog,
     private readonly metrics: MetricsCollector,
+    /** Whether there may be events that cannot be brought into their present shape. */
+    private readonly mayBeUnreadable: boolean,
   ) {}
 
   /**
@@ -194,7 +204,7 @@ export class EventReader {
   /** Runs a read once the store is open, counts its events and tells the metrics collector how it went. */
   #measured<Request, Page extends { readonly events: readonly RecordedEvent[] }>(
     operation: ReadMeasurement['operation'],
-    options: { readonly signal?: AbortSignal },
+    options: { readonly raw?: boolean; readonly signal?: AbortSignal },
     request: () => Request,
     read: (checked: Request, view: LogView) => MaybePromise<Page>,
   ): MaybePromise<Page> {
@@ -203,7 +213,8 @@ export class EventReader {
       checkMembers(options, 'options', READ_OPTIONS[operation]);
       const checked = request();
       throwIfAborted(operation, options.signal);
-      const answer = this.log.ask((view) => read(checked, view));
+      const raw = checkedRaw(options.raw);
+      const answer = this.log.ask((view) => read(checked, view), raw);
       if (!isPromise(answer)) return this.#finish(operation, startedAt, answer);
       return answer
         .then((page) => {
@@ -221,6 +232,7 @@ export class EventReader {
     startedAt: number,
     page: Page,
   ): Page {
+    if (this.mayBeUnreadable) throwIfUnreadable(page.events);
     this.eventsRead += page.events.length;
     this.metrics.onRead?.({
       store: this.storeName,
@@ -263,6 +275,11 @@ function throwIfForked(from: Place, { revision, trimmedTo, afterId }: StreamPage
   if (revision === 0 && from.mark === undefined) return;
   if (goesOnFrom(from, { head: revision, trimmedTo, id: afterId })) return;
   throw new LogForkedError(`The reader of stream "${streamId}"`, from.position, revision);
+}
+
+function checkedRaw(raw: unknown): boolean {
+  if (raw === undefined || typeof raw === 'boolean') return raw ?? false;
+  throw new ValidationError('raw', `${shown(raw)} is neither true nor false.`);
 }
 
 function throwIfAborted(operation: string, signal: AbortSignal | undefined): void {

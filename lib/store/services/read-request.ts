@@ -11,6 +11,8 @@ import { checkedName, shown } from '../values/names.js';
 export interface ReadOptions {
   /** Only events of these types; a type may be a pattern, such as `order.*`. Default all. */
   readonly types?: readonly string[];
+  /** Whether events are to be as they were written, under the name and in the version of then. Default false. */
+  readonly raw?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -37,6 +39,8 @@ export interface ReadAllOptions {
   /** `backward` gives the newest first. Default `forward`. */
   readonly direction?: Direction;
   readonly filter?: EventFilter;
+  /** Whether events are to be as they were written, under the name and in the version of then. Default false. */
+  readonly raw?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -52,6 +56,8 @@ export interface ReadTimeRangeOptions {
   readonly filter?: EventFilter;
   /** At most so many events; 0 or less, the default, means all. */
   readonly limit?: number;
+  /** Whether events are to be as they were written, under the name and in the version of then. Default false. */
+  readonly raw?: boolean;
   readonly signal?: AbortSignal;
 }
 

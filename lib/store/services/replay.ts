@@ -2,6 +2,7 @@ import { defer, type Observable } from 'rxjs';
 import { boundToCaller } from './async-context.js';
 import type { Clock } from '../values/clock.js';
 import { EventsExpiredError, OperationAbortedError } from '../values/errors.js';
+import { upcastFailureOf } from '../values/typed/upcast-failure.js';
 import { EventFeed } from './event-feed.js';
 import type { EventFilter } from '../values/event-filter.js';
 import type { RecordedEvent } from '../values/event.js';
@@ -120,7 +121,8 @@ export class Replay implements AsyncIterable<RecordedEvent> {
         run.place = page.next;
         isEnd = page.next === undefined;
         if (isEnd) this.#runs.delete(run);
-        for (const batch of this.#paced(page.events)) {
+        const { readable, failure } = readableOf(page.events);
+        for (const batch of this.#paced(readable)) {
           await this.#pauseBetween(last, batch[0], stopped);
           if (stopped.aborted) return;
           this.#throwIfEnded();
@@ -129,6 +131,7 @@ export class Replay implements AsyncIterable<RecordedEvent> {
           last = batch[batch.length - 1]!;
           onProgress?.({ events, timestamp: last.timestamp });
         }
+        if (failure) throw failure;
       }
     } finally {
       this.#runs.delete(run);
@@ -165,6 +168,13 @@ export class Replay implements AsyncIterable<RecordedEvent> {
     this.#source.gate.throwIfClosed();
     if (signal?.aborted) throw new OperationAbortedError('replay', signal.reason);
   }
+}
+
+/** The events up to the first that cannot be brought into its present shape, and why it cannot. */
+function readableOf(events: readonly RecordedEvent[]) {
+  const first = events.findIndex((event) => upcastFailureOf(event) !== undefined);
+  if (first < 0) return { readable: events, failure: undefined };
+  return { readable: events.slice(0, first), failure: upcastFailureOf(events[first]) };
 }
 
 function isAfter({ timestamp, globalPosition }: RecordedEvent, place: TimePlace): boolean {

@@ -36,6 +36,7 @@ export function subscriptionSource({
     // Appends through this store wake its subscriptions for certain; hints of others may be lost.
     pollIntervalMs: engine.onAppended && POLL_INTERVAL_MS,
     mayGoBack: engine.supports.leases,
+    mayBeUnreadable: options.catalog?.changesEvents ?? false,
     readStream: (streamId, after, limit, types, wantsIds) =>
       log.ask((view) => view.readStream({ streamId, after, limit, types, wantsIds, ...FORWARD })),
     readAll: (after, limit, filter, wantsIds) =>

@@ -148,6 +148,33 @@ export class SubscriptionEndedError extends EventStoreError {
   }
 }
 
+/** Data that was written in an earlier version of its type, or a later one, cannot be brought into the present one. */
+export class UpcastFailedError extends EventStoreError {
+  readonly code = 'UPCAST_FAILED';
+
+  /**
+   * @param position of the event in its stream
+   * @param type its type, as it is called now
+   * @param schemaVersion the version that it was written in
+   * @param isNewer whether that is later than what is known here: another instance, or a later release, can read it
+   */
+  constructor(
+    readonly streamId: string,
+    readonly position: number,
+    readonly type: string,
+    readonly schemaVersion: number,
+    reason: string,
+    readonly isNewer: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `Event ${position} of stream "${streamId}" is "${type}" in version ${schemaVersion}, and cannot be read: ${reason}. ` +
+        (isNewer ? 'Update what reads it.' : 'Fix the upcast; { raw: true } reads it as it was written.'),
+      options,
+    );
+  }
+}
+
 /**
  * Retention removed events that are needed: those that a replay was to cover before it came to them, or the first ones of a
  * stream whose state follows from all of them.

@@ -6,9 +6,9 @@ export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue | undefined };
 
 /** An event to append. */
-export interface NewEvent<Data = JsonValue> {
+export interface NewEvent<Data = JsonValue, Type extends string = string> {
   /** What happened, such as `order.placed`: 1 to 512 characters, no control characters. */
-  readonly type: string;
+  readonly type: Type;
   /** Default null. */
   readonly data?: Data;
   /** Names the event for ever and makes a retried append recognisable; 1 to 512 characters. Default a new UUIDv7. */
@@ -20,9 +20,9 @@ export interface NewEvent<Data = JsonValue> {
 }
 
 /** An event as the store keeps it. Deeply read-only: changing it throws in strict mode and never changes the store. */
-export interface RecordedEvent<Data = JsonValue> {
+export interface RecordedEvent<Data = JsonValue, Type extends string = string> {
   readonly id: string;
-  readonly type: string;
+  readonly type: Type;
   readonly data: Data;
   readonly metadata: Readonly<Record<string, JsonValue>>;
   /** When it happened: the caller's time, else the time of the append. */
@@ -34,6 +34,8 @@ export interface RecordedEvent<Data = JsonValue> {
   readonly globalPosition: number;
   /** When the store kept it; never falls from one event of the log to the next. */
   readonly recordedAt: Date;
+  /** The version of its `data`: that of the type as the store knows it now, or with `raw` the one it was written in. From 1. */
+  readonly schemaVersion: number;
 }
 
 /**
