@@ -133,5 +133,5 @@ function expiring({ name }: AggregateDefinition<unknown>, store: EventStore): Va
 }
 
 function supportsDocuments({ supports }: EventStore): boolean {
-  return (supports as { readonly documents?: boolean }).documents === true;
+  return supports.documents === true;
 }

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { EventStore } from '../store/event-store.js';
 import { messageOf, stackOf } from '../store/values/error-text.js';
-import { internalsOf } from '../store/store-internals.js';
+import { internalsOf, type StoreInternals } from '../store/store-internals.js';
 import type { AggregateDefinition, CheckedSnapshotOptions } from './aggregate-definition.js';
 import type { KeptState } from './state-cache.js';
 
@@ -18,23 +18,9 @@ interface SnapshotDocument {
   readonly crc32: number;
 }
 
-/** The part of a store that keeps documents. */
-export interface DocumentStore {
-  getDocuments(request: {
-    readonly collection: string;
-    readonly keys: readonly string[];
-  }): Promise<readonly { readonly key: string; readonly document: string }[]>;
-  writeDocuments(request: {
-    readonly collection: string;
-    readonly put: readonly { readonly key: string; readonly document: string }[];
-    readonly remove: readonly string[];
-  }): Promise<void>;
-}
-
 /** What keeps documents for a store; undefined when its engine cannot. */
-export function documentsOf(store: EventStore): DocumentStore | undefined {
-  const { documents } = store.supports as { readonly documents?: boolean };
-  return documents ? (internalsOf(store) as unknown as DocumentStore) : undefined;
+export function documentsOf(store: EventStore): StoreInternals | undefined {
+  return store.supports.documents ? internalsOf(store) : undefined;
 }
 
 /**
@@ -50,7 +36,7 @@ export class SnapshotDocuments {
 
   constructor(
     private readonly store: EventStore,
-    private readonly documents: DocumentStore,
+    private readonly documents: StoreInternals,
     private readonly definition: AggregateDefinition<unknown>,
     private readonly options: CheckedSnapshotOptions,
   ) {

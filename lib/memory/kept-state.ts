@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../store/values/checkpoint.js';
 import type { ChunkCut } from './chunk.js';
+import type { DocumentEntry } from './document-collections.js';
 import type { EventLog } from './event-log.js';
 import type { NameTable } from './name-table.js';
 import type { StreamLog } from './stream-log.js';
@@ -10,6 +11,7 @@ export interface KeptState {
   readonly streams: readonly StreamLog[];
   readonly types: NameTable;
   readonly checkpoints: ReadonlyMap<string, Checkpoint>;
+  readonly documents: Iterable<DocumentEntry>;
   /** What the ids are derived from that the store gives. */
   readonly seed: Uint32Array;
   /** Milliseconds since 1970; -Infinity before the first event. */
@@ -29,6 +31,7 @@ export interface StateCut {
   readonly revisions: Float64Array;
   readonly firstPositions: Float64Array;
   readonly checkpoints: readonly (readonly [name: string, checkpoint: Checkpoint])[];
+  readonly documents: readonly DocumentEntry[];
 }
 
 /**
@@ -37,7 +40,7 @@ export interface StateCut {
  * The events are not copied: what is in a chunk stays there, and appends write behind it. What does change, where streams
  * begin and end, is two numbers for each.
  */
-export function cutOf({ log, streams, types, checkpoints, seed, lastRecordedAt }: KeptState): StateCut {
+export function cutOf({ log, streams, types, checkpoints, documents, seed, lastRecordedAt }: KeptState): StateCut {
   const revisions = new Float64Array(streams.length);
   const firstPositions = new Float64Array(streams.length);
   for (let number = 0; number < streams.length; number++) {
@@ -55,5 +58,6 @@ export function cutOf({ log, streams, types, checkpoints, seed, lastRecordedAt }
     revisions,
     firstPositions,
     checkpoints: [...checkpoints],
+    documents: [...documents],
   };
 }

@@ -12,6 +12,12 @@ export interface MemoryEngineOptions {
   readonly recordCacheBytes?: number;
 
   /**
+   * How many bytes documents may take, by estimate: projections, and snapshots of aggregates. More are refused with a
+   * `StorageFailedError`. Default 256 MiB.
+   */
+  readonly maxDocumentBytes?: number;
+
+  /**
    * Where snapshots are written, and loaded from when the store opens: a directory for this store alone, made if it is not
    * there. Default none: then everything is gone when the process ends.
    */
@@ -30,6 +36,7 @@ export interface MemoryEngineOptions {
 /** The value of every option that was left out, except `snapshotDirectory`. */
 export const DEFAULT_MEMORY_ENGINE_OPTIONS = Object.freeze({
   recordCacheBytes: 64 * 1_024 * 1_024,
+  maxDocumentBytes: 256 * 1_024 * 1_024,
   keepSnapshots: 2,
   compression: 'none',
 } satisfies MemoryEngineOptions);
@@ -37,6 +44,7 @@ export const DEFAULT_MEMORY_ENGINE_OPTIONS = Object.freeze({
 /** Options that were checked and filled in. */
 export interface CheckedMemoryEngineOptions {
   readonly recordCacheBytes: number;
+  readonly maxDocumentBytes: number;
   /** Absolute; undefined when there are no snapshots. */
   readonly snapshotDirectory: string | undefined;
   readonly keepSnapshots: number;
@@ -48,22 +56,21 @@ export function checkMemoryEngineOptions(options: MemoryEngineOptions): CheckedM
   checkMembers(options, 'memoryEngine', [...Object.keys(DEFAULT_MEMORY_ENGINE_OPTIONS), 'snapshotDirectory']);
   const {
     recordCacheBytes = DEFAULT_MEMORY_ENGINE_OPTIONS.recordCacheBytes,
+    maxDocumentBytes = DEFAULT_MEMORY_ENGINE_OPTIONS.maxDocumentBytes,
     snapshotDirectory,
     keepSnapshots = DEFAULT_MEMORY_ENGINE_OPTIONS.keepSnapshots,
     compression = DEFAULT_MEMORY_ENGINE_OPTIONS.compression,
   } = options;
-  if (!Number.isSafeInteger(recordCacheBytes) || recordCacheBytes < 0) {
-    throw new ValidationError(
-      'memoryEngine.recordCacheBytes',
-      `${String(recordCacheBytes)} is no whole number of bytes.`,
-    );
+  for (const [name, bytes] of Object.entries({ recordCacheBytes, maxDocumentBytes })) {
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      throw new ValidationError(`memoryEngine.${name}`, `${String(bytes)} is no whole number of bytes.`);
   }
   if (!Number.isSafeInteger(keepSnapshots) || keepSnapshots < 1) {
     throw new ValidationError('memoryEngine.keepSnapshots', `${shown(keepSnapshots)} is no whole number above 0.`);
   }
   checkCompression(compression);
   const directory = snapshotDirectory === undefined ? undefined : toDirectory(snapshotDirectory);
-  return { recordCacheBytes, snapshotDirectory: directory, keepSnapshots, compression };
+  return { recordCacheBytes, maxDocumentBytes, snapshotDirectory: directory, keepSnapshots, compression };
 }
 
 function checkCompression(compression: SnapshotCompression): void {

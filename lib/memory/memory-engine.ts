@@ -24,6 +24,8 @@ import type {
   EngineContext,
   EngineUsage,
   Lease,
+  GetDocumentsRequest,
+  ListDocumentsRequest,
   ListStreamsRequest,
   LogPage,
   LogTime,
@@ -34,6 +36,8 @@ import type {
   Retained,
   SnapshotRequest,
   StorageEngine,
+  StoredDocument,
+  WriteDocumentsRequest,
   StreamEnd,
   StreamPage,
   TimePlace,
@@ -42,6 +46,7 @@ import type {
 } from '../store/ports/storage-engine.js';
 import { compareStreamIds, type StoreSnapshot, type StreamInfo } from '../store/values/stream-info.js';
 import { recordingTime } from '../store/values/time.js';
+import { DocumentCollections } from './document-collections.js';
 import { EventLog } from './event-log.js';
 import { EventRecords } from './event-records.js';
 import { LimitWarnings } from './limit-warnings.js';
@@ -93,6 +98,7 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
   #cache: RecordCache;
   #records: EventRecords;
   #checkpoints = new Map<string, Checkpoint>();
+  #documents: DocumentCollections;
   #filterMemories = new WeakMap<CompiledFilter, FilterMemory>();
   readonly #snapshots: SnapshotKeeper | undefined;
 
@@ -114,13 +120,14 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
     processes: ProcessTable,
   ) {
     const { snapshotDirectory: directory, keepSnapshots: keep, compression, recordCacheBytes } = options;
-    this.supports = { snapshot: directory !== undefined, leases: false, transactions: false };
+    this.supports = { snapshot: directory !== undefined, leases: false, transactions: false, documents: true };
     this.place =
       directory === undefined
         ? 'in memory, where events end with the process'
         : `in memory, with snapshots in ${directory}; a crash loses what came after the last one`;
     if (directory !== undefined)
       this.#snapshots = new SnapshotKeeper({ directory, keep, compression }, disk, processes);
+    this.#documents = new DocumentCollections(options.maxDocumentBytes);
     this.#cache = new RecordCache(recordCacheBytes);
     this.#records = new EventRecords(this.#log, this.#streams, this.#types, this.#ids, this.#cache);
   }
@@ -177,7 +184,7 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
     const { seed } = new EventIdSequence();
     this.#restore({
       ...{ log: new EventLog(), streams: [], types: new NameTable() },
-      ...{ checkpoints: new Map(), seed, lastRecordedAt: -Infinity },
+      ...{ checkpoints: new Map(), documents: [], seed, lastRecordedAt: -Infinity },
     });
     this.#limitWarnings = new LimitWarnings(this.#context);
     this.#changesInSnapshot = ++this.#changes;
@@ -190,12 +197,13 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
       streams: this.#streams,
       types: this.#types,
       checkpoints: this.#checkpoints,
+      documents: this.#documents,
       seed: this.#ids.seed,
       lastRecordedAt: this.#lastRecordedAt,
     };
   }
 
-  #restore({ log, streams, types, checkpoints, seed, lastRecordedAt }: KeptState): void {
+  #restore({ log, streams, types, checkpoints, documents, seed, lastRecordedAt }: KeptState): void {
     this.#log = log;
     this.#streams = [...streams];
     this.#streamOf = new Map(streams.map((stream) => [stream.streamId, stream]));
@@ -203,6 +211,7 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
     this.#filledStreams = streams.filter(({ streamId, count }) => count > 0 && !isOwnStream(streamId)).length;
     this.#types = types;
     this.#checkpoints = new Map(checkpoints);
+    this.#documents = new DocumentCollections(this.options.maxDocumentBytes, documents);
     this.#ids = new EventIdSequence(seed);
     this.#lastRecordedAt = lastRecordedAt;
     this.#cache = new RecordCache(this.options.recordCacheBytes);
@@ -522,18 +531,17 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
     return this.#checkpoints.get(name);
   }
 
-  saveCheckpoint(
-    name: string,
-    checkpoint: Checkpoint,
-    _lease?: Lease,
-    { expected, place }: CheckpointConditions = {},
-  ): void {
+  saveCheckpoint(name: string, checkpoint: Checkpoint, _lease?: Lease, conditions?: CheckpointConditions): void {
+    this.#checkConditions(name, conditions);
+    this.#checkpoints.set(name, checkpoint);
+    this.#changes++;
+  }
+
+  #checkConditions(name: string, { expected, place }: CheckpointConditions = {}): void {
     if (expected !== undefined && !isEqual(this.#checkpoints.get(name), expected)) {
       throw new CheckpointChangedError(name);
     }
     if (place) this.#checkPlace(name, place);
-    this.#checkpoints.set(name, checkpoint);
-    this.#changes++;
   }
 
   #checkPlace(name: string, place: PlaceInLog): void {
@@ -553,13 +561,33 @@ class MemoryEngine implements StorageEngine, EmptiableEngine {
     if (this.#checkpoints.delete(name)) this.#changes++;
   }
 
+  getDocuments({ collection, keys }: GetDocumentsRequest): StoredDocument[] {
+    return this.#documents.get(collection, keys);
+  }
+
+  listDocuments(request: ListDocumentsRequest): StoredDocument[] {
+    return this.#documents.list(request);
+  }
+
+  writeDocuments(request: WriteDocumentsRequest): void {
+    const { checkpoint: kept } = request;
+    if (kept) this.#checkConditions(kept.name, kept.conditions);
+    this.#documents.write(request);
+    if (kept) this.#checkpoints.set(kept.name, kept.checkpoint);
+    this.#changes++;
+  }
+
+  dropDocuments({ collection }: { readonly collection: string }): void {
+    if (this.#documents.drop(collection)) this.#changes++;
+  }
+
   time(): LogTime {
     return { now: undefined, lastRecordedAt: this.#log.head === 0 ? undefined : this.#lastRecordedAt };
   }
 
   usage(retained: Retained): EngineUsage {
     const firstKept = this.#firstKept(retained);
-    let bytes = this.#log.bytes + this.#cache.bytes + this.#types.bytes;
+    let bytes = this.#log.bytes + this.#cache.bytes + this.#types.bytes + this.#documents.bytes;
     for (const stream of this.#streams) bytes += stream.bytes;
     return { events: this.#log.head - firstKept + 1, streams: this.#keptStreams(firstKept), bytes };
   }

@@ -14,8 +14,10 @@ import type {
   EngineContext,
   EngineTransaction,
   EngineUsage,
+  GetDocumentsRequest,
   Lease,
   LeaseRequest,
+  ListDocumentsRequest,
   ListStreamsRequest,
   LogPage,
   LogTime,
@@ -25,6 +27,8 @@ import type {
   ReadTimeRangeRequest,
   Retained,
   StorageEngine,
+  StoredDocument,
+  WriteDocumentsRequest,
   StreamEnd,
   StreamPage,
   TimeRangePage,
@@ -42,7 +46,14 @@ import {
   type CheckedPostgresEngineOptions,
   type PostgresEngineOptions,
 } from './postgres-engine-options.js';
-import { listCheckpoints, loadCheckpoint, removeCheckpoint, saveCheckpoint } from './queries/checkpoints.js';
+import {
+  checkLease,
+  listCheckpoints,
+  loadCheckpoint,
+  removeCheckpoint,
+  saveCheckpoint,
+} from './queries/checkpoints.js';
+import { dropDocuments, getDocuments, listDocuments, writeDocuments } from './queries/documents.js';
 import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
 import { checkStretchOfLog, checkStretchOfStream } from './queries/count-events.js';
 import { emptyLog } from './queries/empty-log.js';
@@ -72,7 +83,12 @@ export function postgresEngine(options: PostgresEngineOptions): StorageEngine {
 class PostgresEngine implements StorageEngine, EmptiableEngine {
   readonly name = 'postgres';
   readonly place: string;
-  readonly supports: EngineCapabilities = { snapshot: false, leases: true, transactions: true };
+  readonly supports: EngineCapabilities = {
+    snapshot: false,
+    leases: true,
+    transactions: true,
+    documents: true,
+  };
 
   readonly #schema: string;
   readonly #channel: string;
@@ -210,6 +226,33 @@ class PostgresEngine implements StorageEngine, EmptiableEngine {
 
   removeCheckpoint(name: string): Promise<void> {
     return this.#run(removeCheckpoint(this.#schema, name));
+  }
+
+  getDocuments({ collection, keys }: GetDocumentsRequest): Promise<StoredDocument[]> {
+    return this.#run(getDocuments(this.#schema, collection, keys));
+  }
+
+  listDocuments(request: ListDocumentsRequest): Promise<StoredDocument[]> {
+    return this.#run(listDocuments(this.#schema, request));
+  }
+
+  async writeDocuments(request: WriteDocumentsRequest): Promise<void> {
+    const { checkpoint: kept, lease } = request;
+    const write = writeDocuments(this.#schema, request);
+    if (!kept && !lease) return this.#run(write);
+    await this.#client!.transaction(async (connection) => {
+      if (kept) {
+        const { name, checkpoint, conditions } = kept;
+        await connection.run(saveCheckpoint(this.#schema, name, checkpoint, lease, conditions));
+      } else {
+        await connection.run(checkLease(this.#schema, lease!));
+      }
+      await connection.run(write);
+    });
+  }
+
+  dropDocuments({ collection }: { readonly collection: string }): Promise<void> {
+    return this.#run(dropDocuments(this.#schema, collection));
   }
 
   acquireLease(request: LeaseRequest): Promise<Lease | undefined> {

@@ -11,8 +11,10 @@ import type {
   EngineCapabilities,
   EngineContext,
   EngineUsage,
+  GetDocumentsRequest,
   Lease,
   LeaseRequest,
+  ListDocumentsRequest,
   ListStreamsRequest,
   LogPage,
   LogTime,
@@ -23,6 +25,8 @@ import type {
   Retained,
   SnapshotRequest,
   StorageEngine,
+  StoredDocument,
+  WriteDocumentsRequest,
   StreamEnd,
   StreamPage,
   TimeRangePage,
@@ -40,7 +44,8 @@ import { listCheckpoints, loadCheckpoint, removeCheckpoint } from './queries/che
 import { firstKept, keptStreams } from './first-kept.js';
 import { computerTime } from './queries/computer-time.js';
 import { emptyLog } from './queries/empty-log.js';
-import { acquireLease, listLeases, releaseLease } from './queries/leases.js';
+import { dropDocuments, getDocuments, listDocuments, writeDocuments } from './queries/documents.js';
+import { acquireLease, checkLease, listLeases, releaseLease } from './queries/leases.js';
 import { listStreams } from './queries/list-streams.js';
 import { streamEnd } from './queries/streams.js';
 import { globalPositions, placesInStreams } from './queries/verify.js';
@@ -93,7 +98,7 @@ class SqliteEngine implements StorageEngine, EmptiableEngine {
   constructor(private readonly options: CheckedSqliteEngineOptions) {
     const { file, snapshotDirectory } = options;
     this.place = `in the SQLite file ${file}, which keeps every acknowledged event`;
-    this.supports = { snapshot: snapshotDirectory !== undefined, leases: true, transactions: false };
+    this.supports = { snapshot: snapshotDirectory !== undefined, leases: true, transactions: false, documents: true };
     if (snapshotDirectory !== undefined) this.#snapshots = new SnapshotWriter({ ...options, snapshotDirectory });
   }
 
@@ -191,6 +196,36 @@ class SqliteEngine implements StorageEngine, EmptiableEngine {
     const { client, writes } = this.#open;
     return writes.run((log) => {
       removeCheckpoint(client, name);
+      log.changes++;
+    });
+  }
+
+  getDocuments({ collection, keys }: GetDocumentsRequest): MaybePromise<StoredDocument[]> {
+    return this.#read((client) => getDocuments(client, collection, keys));
+  }
+
+  listDocuments(request: ListDocumentsRequest): MaybePromise<StoredDocument[]> {
+    return this.#read((client) => listDocuments(client, request));
+  }
+
+  writeDocuments(request: WriteDocumentsRequest): Promise<void> {
+    const { client, writes } = this.#open;
+    const { checkpoint: kept, lease, put, remove } = request;
+    return writes.run(
+      (log) => {
+        if (kept) keepCheckpoint(client, kept.name, kept.checkpoint, lease, kept.conditions);
+        else if (lease) checkLease(client, lease);
+        writeDocuments(client, request);
+        log.changes++;
+      },
+      Math.max(1, put.length + remove.length),
+    );
+  }
+
+  dropDocuments({ collection }: { readonly collection: string }): Promise<void> {
+    const { client, writes } = this.#open;
+    return writes.run((log) => {
+      dropDocuments(client, collection);
       log.changes++;
     });
   }

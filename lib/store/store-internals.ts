@@ -2,10 +2,14 @@ import type { CheckedEventStoreOptions } from './event-store-options.js';
 import type {
   CheckpointConditions,
   EngineTransaction,
+  GetDocumentsRequest,
   Lease,
+  ListDocumentsRequest,
   NamedCheckpoint,
   StorageEngine,
+  StoredDocument,
   StreamPage,
+  WriteDocumentsRequest,
 } from './ports/storage-engine.js';
 import type { SubscribeOptions, Subscription, SubscriptionStart } from './ports/subscription.js';
 import type { StoreRunner } from './services/emptying.js';
@@ -22,11 +26,14 @@ import type { StoreLifecycle } from './services/store-lifecycle.js';
 import type { StoreLog } from './services/store-log.js';
 import type { Checkpoint } from './values/checkpoint.js';
 import type { END, START } from './values/cursor.js';
-import type { CheckpointChangedError, LogForkedError } from './values/errors.js';
+import { type CheckpointChangedError, type LogForkedError, ValidationError } from './values/errors.js';
 import type { RecordedEvent } from './values/event.js';
 import { checkName, checkUserStreamId } from './values/names.js';
 import type { Place, SeenAtPlace } from './values/place.js';
 import type { SubscriptionTarget } from './values/target.js';
+
+/** A document is read and written whole. */
+const MOST_DOCUMENT_BYTES = 2 ** 20;
 
 /** Where a store keeps its inner door: registered, so that it opens to every copy of the package that an application has loaded. */
 export const INTERNALS = Symbol.for('nestjs-stream-store.internals');
@@ -241,6 +248,38 @@ export class StoreInternals {
     return hadOne;
   }
 
+  /** Documents of a collection by their keys: those that are there. */
+  async getDocuments(request: GetDocumentsRequest): Promise<readonly StoredDocument[]> {
+    const { gate, engine } = this.parts;
+    return gate.call(() => engine.getDocuments!(request));
+  }
+
+  /** Documents of a collection in the order of their keys. */
+  async listDocuments(request: ListDocumentsRequest): Promise<readonly StoredDocument[]> {
+    const { gate, engine } = this.parts;
+    return gate.call(() => engine.listDocuments!(request));
+  }
+
+  /**
+   * Keeps documents, removes others, and keeps the checkpoint that they stand for, in one step.
+   *
+   * @throws {ValidationError} when a document has more than 1 MiB
+   * @throws {LeaseLostError | CheckpointChangedError | LogForkedError}
+   */
+  async writeDocuments(request: WriteDocumentsRequest): Promise<void> {
+    const { gate, engine, retention } = this.parts;
+    for (const { key, document } of request.put) checkDocumentSize(key, document);
+    await gate.call(() => engine.writeDocuments!(request));
+    const { checkpoint } = request;
+    if (checkpoint && retention.lacks(checkpoint.name)) await gate.call(() => retention.renewBound());
+  }
+
+  /** Removes all documents of a collection. */
+  async dropDocuments(collection: string): Promise<void> {
+    const { gate, engine } = this.parts;
+    await gate.call(() => engine.dropDocuments!({ collection }));
+  }
+
   /**
    * Takes a lease for this store, or prolongs it. One whose holder is a process that has ended counts as over.
    *
@@ -274,6 +313,12 @@ export class StoreInternals {
     const leases = await gate.call(() => engine.listLeases!(prefix));
     return leases.filter(({ holder }) => !hasEnded(holder));
   }
+}
+
+function checkDocumentSize(key: string, document: string): void {
+  // A character takes three bytes at most.
+  if (document.length * 3 <= MOST_DOCUMENT_BYTES || Buffer.byteLength(document) <= MOST_DOCUMENT_BYTES) return;
+  throw new ValidationError(`document "${key}"`, `it has more than ${MOST_DOCUMENT_BYTES} bytes: keep less in it.`);
 }
 
 /** The inner door of a store: for this package, and for no application. */

@@ -19,7 +19,7 @@ export interface ConformanceOptions extends LogMaker {
 }
 
 const KNOWN_OPTIONS = ['create', 'destroy', 'createAnother', 'supports', 'runner'];
-const KNOWN_CAPABILITIES = ['snapshot', 'leases', 'transactions'];
+const KNOWN_CAPABILITIES = ['snapshot', 'leases', 'transactions', 'documents'];
 
 /**
  * Describes, as tests, everything that a storage engine owes the store: about two hundred cases, area by area. Each has a

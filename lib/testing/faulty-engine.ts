@@ -29,6 +29,10 @@ const VERBS: Readonly<Record<EngineVerb, true>> = {
   verify: true,
   streamEnds: true,
   flush: true,
+  getDocuments: true,
+  listDocuments: true,
+  writeDocuments: true,
+  dropDocuments: true,
 };
 
 /** A failure to come. */

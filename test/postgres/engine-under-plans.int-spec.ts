@@ -23,7 +23,7 @@ describe.each(PLANNERS.slice(0, MOST))('under $settings, with $statistics statis
   }
 
   describeStorageEngine('postgres', {
-    supports: { leases: true, transactions: true },
+    supports: { leases: true, transactions: true, documents: true },
     create: () => engineOn(server.newSchema()),
     createAnother: (engine) => engineOn(schemas.get(engine)!),
     destroy: async (engine) => void (await server.run(`DROP SCHEMA "${schemas.get(engine)!}" CASCADE`)),

@@ -17,7 +17,7 @@ function engineOn(schema: string): StorageEngine {
 }
 
 describeStorageEngine('postgres', {
-  supports: { leases: true, transactions: true },
+  supports: { leases: true, transactions: true, documents: true },
   create: () => engineOn(server.newSchema()),
   createAnother: (engine) => engineOn(schemas.get(engine)!),
   destroy: async (engine) => void (await server.run(`DROP SCHEMA "${schemas.get(engine)!}" CASCADE`)),

@@ -10,7 +10,7 @@ describeStorageEngine('sqlite', {
   create: () => engineOn((file = newFile()), { synchronous: 'NORMAL' }),
   createAnother: () => engineOn(file, { synchronous: 'NORMAL' }),
   destroy: removeFile,
-  supports: { leases: true },
+  supports: { leases: true, documents: true },
 });
 
 const withSnapshots = () =>
@@ -23,5 +23,5 @@ describeStorageEngine('faulty around sqlite with snapshots', {
   },
   createAnother: () => faultyEngine(withSnapshots()),
   destroy: removeFile,
-  supports: { leases: true, snapshot: true },
+  supports: { leases: true, snapshot: true, documents: true },
 });

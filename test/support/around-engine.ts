@@ -36,6 +36,10 @@ const VERBS: Readonly<Record<Exclude<EngineVerb, LeaseVerb>, true>> = {
   usage: true,
   verify: true,
   streamEnds: true,
+  getDocuments: true,
+  listDocuments: true,
+  writeDocuments: true,
+  dropDocuments: true,
 };
 
 /** Stands between the store and its engine: `ask` passes the call on. */

@@ -41,7 +41,7 @@ describe('describeStorageEngine', () => {
   });
 
   it('skips nothing when everything is declared', () => {
-    const supports = { leases: true, snapshot: true, transactions: true };
+    const supports = { leases: true, snapshot: true, transactions: true, documents: true };
 
     expect(collected({ supports, createAnother: () => memoryEngine() }).skipped).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { memoryEngine } from 'nestjs-stream-store';
 import { describeStorageEngine, faultyEngine } from 'nestjs-stream-store/testing';
 
-describeStorageEngine('memory', { create: () => memoryEngine() });
+describeStorageEngine('memory', { create: () => memoryEngine(), supports: { documents: true } });
 
 let snapshotDirectory: string;
 describeStorageEngine('memory with snapshots', {
@@ -14,7 +14,10 @@ describeStorageEngine('memory with snapshots', {
   },
   createAnother: () => memoryEngine({ snapshotDirectory }),
   destroy: () => rmSync(snapshotDirectory, { recursive: true, force: true }),
-  supports: { snapshot: true },
+  supports: { snapshot: true, documents: true },
 });
 
-describeStorageEngine('faulty around memory', { create: () => faultyEngine(memoryEngine()) });
+describeStorageEngine('faulty around memory', {
+  create: () => faultyEngine(memoryEngine()),
+  supports: { documents: true },
+});

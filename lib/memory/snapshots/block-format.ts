@@ -30,6 +30,7 @@ export enum BlockKind {
   Chunk = 5,
   Texts = 6,
   End = 7,
+  Documents = 8,
 }
 
 export interface BlockHeader {

@@ -1,4 +1,5 @@
 import { type Chunk, EVENTS_PER_CHUNK } from '../chunk.js';
+import type { DocumentEntry } from '../document-collections.js';
 import type { SnapshotFacts, StreamEntry } from './snapshot-format.js';
 
 /** Whether the tables are as long as the facts say, and hold nothing that no store could have written. */
@@ -25,6 +26,11 @@ function isStream([streamId, revision, firstPosition]: StreamEntry): boolean {
   return (
     typeof streamId === 'string' && isCount(revision) && isCount(firstPosition - 1) && firstPosition <= revision + 1
   );
+}
+
+/** Whether a document is one that a store could have written. */
+export function isDocument(entry: DocumentEntry): boolean {
+  return Array.isArray(entry) && entry.length === 3 && entry.every((text) => typeof text === 'string');
 }
 
 /** Whether the chunks follow each other and hold all events from the first that was not removed up to the head. */

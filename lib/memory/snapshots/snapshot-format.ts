@@ -1,4 +1,4 @@
-// A snapshot has, in this order: one block of facts; the table of types; the table of streams; the checkpoints; for each
+// A snapshot has, in this order: one block of facts; the table of types; the table of streams; the checkpoints; the documents; for each
 // chunk one block with its columns and as many with its texts as they take; the end. Tables take as many blocks as they
 // need. All but columns and texts is JSON.
 
@@ -29,6 +29,8 @@ export interface SnapshotFacts {
   readonly types: number;
   readonly streams: number;
   readonly chunks: number;
+  /** How many documents there are; left out for none, as in snapshots of earlier versions. */
+  readonly documents?: number;
 }
 
 /** An entry of the table of streams. */

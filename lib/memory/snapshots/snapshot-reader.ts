@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../../store/values/checkpoint.js';
 import { EventStoreError } from '../../store/values/errors.js';
 import { BYTES_PER_EVENT, Chunk, EVENTS_PER_CHUNK } from '../chunk.js';
+import type { DocumentEntry } from '../document-collections.js';
 import { EventLog } from '../event-log.js';
 import type { KeptState } from '../kept-state.js';
 import { NameTable } from '../name-table.js';
@@ -8,7 +9,7 @@ import { StreamLog } from '../stream-log.js';
 import { BlockKind } from './block-format.js';
 import { BlockReader } from './block-reader.js';
 import type { DiskFile } from './disk.js';
-import { chunksAreWhole, tablesMakeSense } from './snapshot-checks.js';
+import { chunksAreWhole, isDocument, tablesMakeSense } from './snapshot-checks.js';
 import { CHUNK_HEADER_BYTES, type SnapshotFacts, type StreamEntry, TEXT_BYTES_PER_BLOCK } from './snapshot-format.js';
 
 export interface LoadedSnapshot {
@@ -47,6 +48,10 @@ async function readState(reader: BlockReader): Promise<LoadedSnapshot> {
   const entries = await readTable<StreamEntry>(reader, BlockKind.Streams, facts.streams);
   if (!tablesMakeSense(facts, types.names, entries)) throw reader.damage('its tables make no sense');
   const checkpoints = new Map(parse(await reader.read(BlockKind.Checkpoints)) as [string, Checkpoint][]);
+  const documents = await readTable<DocumentEntry>(reader, BlockKind.Documents, facts.documents ?? 0);
+  if (!documents.every(isDocument) || documents.length !== (facts.documents ?? 0)) {
+    throw reader.damage('its documents make no sense');
+  }
   const streams = entries.map(([streamId, , firstPosition], number) =>
     StreamLog.beginningAt(firstPosition, streamId, number),
   );
@@ -66,6 +71,7 @@ async function readState(reader: BlockReader): Promise<LoadedSnapshot> {
     streams,
     types,
     checkpoints,
+    documents,
     seed: Uint32Array.from(seed),
     lastRecordedAt: lastRecordedAt ?? -Infinity,
   };

@@ -1,4 +1,5 @@
 import type { ChunkCut } from '../chunk.js';
+import type { DocumentEntry } from '../document-collections.js';
 import type { StateCut } from '../kept-state.js';
 import { BlockKind } from './block-format.js';
 import { BlockWriter } from './block-writer.js';
@@ -34,6 +35,7 @@ export async function writeSnapshot(
     types: cut.types.length,
     streams: cut.streams.length,
     chunks: cut.chunks.length,
+    ...(cut.documents.length > 0 && { documents: cut.documents.length }),
   };
   await writer.write(BlockKind.Facts, [json(facts)]);
   for (let first = 0; first < cut.types.length; first += ENTRIES_PER_BLOCK) {
@@ -43,8 +45,23 @@ export async function writeSnapshot(
     await writer.write(BlockKind.Streams, [json(streamEntries(cut, first))]);
   }
   await writer.write(BlockKind.Checkpoints, [json(cut.checkpoints)]);
+  for (const documents of inPieces(cut.documents)) await writer.write(BlockKind.Documents, [json(documents)]);
   for (const chunk of cut.chunks) await writeChunk(writer, chunk);
   return writer.end();
+}
+
+/** As many as fit into a block, so that none keeps the event loop for long. */
+function* inPieces(documents: readonly DocumentEntry[]): Generator<readonly DocumentEntry[]> {
+  let first = 0;
+  let length = 0;
+  for (const [index, [collection, key, document]] of documents.entries()) {
+    length += collection.length + key.length + document.length;
+    if (length < TEXT_BYTES_PER_BLOCK && index - first < ENTRIES_PER_BLOCK) continue;
+    yield documents.slice(first, index + 1);
+    first = index + 1;
+    length = 0;
+  }
+  if (first < documents.length) yield documents.slice(first);
 }
 
 function streamEntries(cut: StateCut, first: number): StreamEntry[] {

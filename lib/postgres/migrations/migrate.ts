@@ -5,9 +5,17 @@ import { append } from './0002-append.js';
 import { appendByStream } from './0003-append-by-stream.js';
 import { patience } from './0004-patience.js';
 import { leaseDuration } from './0005-lease-duration.js';
+import { documents } from './0006-documents.js';
 
 /** What was released is never edited: a change is one more at the end. */
-const MIGRATIONS: readonly ((schema: string) => string)[] = [eventLog, append, appendByStream, patience, leaseDuration];
+const MIGRATIONS: readonly ((schema: string) => string)[] = [
+  eventLog,
+  append,
+  appendByStream,
+  patience,
+  leaseDuration,
+  documents,
+];
 
 const LONGEST_WAIT_S = 4;
 const LOCK_NOT_AVAILABLE = '55P03';

@@ -60,6 +60,19 @@ function heldLease(schema: string, { name, holder, token }: Lease, parameters: P
     FOR SHARE`;
 }
 
+/** Asks whether a lease is still held, and keeps others from taking it until the transaction ends. @throws {LeaseLostError} */
+export function checkLease(schema: string, lease: Lease): Query<void> {
+  const parameters = new Parameters();
+  return {
+    writes: true,
+    text: heldLease(schema, lease, parameters),
+    values: parameters.values,
+    answer: (rows) => {
+      if (rows.length === 0) throw new LeaseLostError(lease.name);
+    },
+  };
+}
+
 /** Whether the log goes on from a place: `goesOnFrom`, in SQL. One row, also for a stream that is not there. */
 function seenPlace(schema: string, { streamId, position, id }: PlaceInLog, parameters: Parameters): string {
   const at = `${parameters.add(position)}::bigint`;

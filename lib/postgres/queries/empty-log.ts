@@ -10,6 +10,7 @@ export function emptyLog(schema: string): Query<void> {
       DELETE FROM ${schema}.events;
       DELETE FROM ${schema}.streams;
       DELETE FROM ${schema}.checkpoints;
+      DELETE FROM ${schema}.documents;
       UPDATE ${schema}.leases SET ends_at = '-infinity';
       DELETE FROM ${schema}.log;
       INSERT INTO ${schema}.log DEFAULT VALUES`,

@@ -85,7 +85,7 @@ export async function checkServer(
  * @throws {ValidationError} when it may not
  */
 export async function checkRowSecurity(client: PostgresClient, schema: string): Promise<void> {
-  const tables = ['events', 'streams', 'log', 'checkpoints', 'leases'];
+  const tables = ['events', 'streams', 'log', 'checkpoints', 'leases', 'documents'];
   const hidden = await client.run<string[]>({
     text: `SELECT name FROM unnest($1::text[]) AS t (name) WHERE row_security_active('${schema}.' || name)`,
     values: [tables],

@@ -4,9 +4,10 @@ import { findSeal } from '../queries/seal.js';
 import type { SqliteClient } from '../sqlite-client.js';
 import { eventLog } from './0001-event-log.js';
 import { leaseDuration } from './0002-lease-duration.js';
+import { documents } from './0003-documents.js';
 
 /** In their order, never to be changed: a file says how many of them it has seen. */
-const MIGRATIONS: readonly string[] = [eventLog, leaseDuration];
+const MIGRATIONS: readonly string[] = [eventLog, leaseDuration, documents];
 
 /**
  * Makes sure that the file is a store, or is empty and may become one. Changes nothing.

@@ -178,6 +178,29 @@ export interface StorageEngine {
    */
   streamEnds?(streamIds: readonly string[]): MaybePromise<readonly StreamEnd[]>;
 
+  /**
+   * Documents of a collection by their keys: those that are there, in the order of the keys. Called only when
+   * `supports.documents` says so, as are the three that follow.
+   *
+   * A document is JSON text beside the log, which the store makes of events: a projection, the snapshot of an aggregate.
+   */
+  getDocuments?(request: GetDocumentsRequest): MaybePromise<readonly StoredDocument[]>;
+
+  /** Documents of a collection in the order of their keys, which is that of `compareStreamIds`. */
+  listDocuments?(request: ListDocumentsRequest): MaybePromise<readonly StoredDocument[]>;
+
+  /**
+   * Keeps documents in place of those before, removes others, and keeps the checkpoint that they stand for: all in one step,
+   * or nothing, for readers too. What is asked of the lease and of the log is checked in it, as by `saveCheckpoint`. As durable
+   * as an append.
+   *
+   * @throws {LeaseLostError | CheckpointChangedError | LogForkedError} with nothing kept
+   */
+  writeDocuments?(request: WriteDocumentsRequest): MaybePromise<void>;
+
+  /** Removes all documents of a collection; nothing happens when there are none. */
+  dropDocuments?(request: { readonly collection: string }): MaybePromise<void>;
+
   /** Makes what was kept survive a crash of the process. For engines with which it does not do so anyway, and that can. */
   flush?(): MaybePromise<void>;
 }
@@ -193,6 +216,8 @@ export interface EngineCapabilities {
   readonly leases: boolean;
   /** Whether a handler can write in the transaction that keeps its checkpoint. Such an engine needs leases too. */
   readonly transactions: boolean;
+  /** Whether it keeps documents beside the log. Left out, it does not. */
+  readonly documents?: boolean;
 }
 
 /** What the store hands to its engine when it opens. */
@@ -393,6 +418,46 @@ export interface CheckpointConditions {
   readonly expected?: Checkpoint | null;
   /** The furthest place that the checkpoint speaks of: the log must go on from it. Left out, it is not asked. */
   readonly place?: PlaceInLog;
+}
+
+/** A document as an engine has it. */
+export interface StoredDocument {
+  /** 1 to 512 characters. */
+  readonly key: string;
+  /** JSON text. */
+  readonly document: string;
+}
+
+export interface GetDocumentsRequest {
+  /** 1 to 512 characters. */
+  readonly collection: string;
+  /** Each once. */
+  readonly keys: readonly string[];
+}
+
+export interface ListDocumentsRequest {
+  readonly collection: string;
+  /** Only those whose key begins with it; empty for all. */
+  readonly prefix: string;
+  /** Only those sorted after it; empty for all. */
+  readonly after: string;
+  /** At most so many: a whole number, at least 1, or Infinity. */
+  readonly limit: number;
+}
+
+export interface WriteDocumentsRequest {
+  readonly collection: string;
+  /** No key twice, and none that is to be removed. */
+  readonly put: readonly StoredDocument[];
+  readonly remove: readonly string[];
+  /** What is kept with them; undefined for none. */
+  readonly checkpoint?: {
+    readonly name: string;
+    readonly checkpoint: Checkpoint;
+    readonly conditions?: CheckpointConditions;
+  };
+  /** What the caller writes under; undefined where the engine has no leases. */
+  readonly lease?: Lease;
 }
 
 /** The right of one holder to do what `name` names, for a time. */

@@ -1,6 +1,7 @@
 import { appending, batches } from './areas/appending.js';
 import { checkpoints } from './areas/checkpoints.js';
 import { checking } from './areas/checking.js';
+import { documents } from './areas/documents.js';
 import { closing } from './areas/closing.js';
 import { emptyLog } from './areas/empty-log.js';
 import { expectedRevisions, retries } from './areas/expected-revisions.js';
@@ -46,6 +47,7 @@ export const AREAS: readonly ConformanceArea[] = [
   streamEnds,
   checkpoints,
   conditions,
+  documents,
   leases,
   fencing,
   transactions,

@@ -29,6 +29,7 @@ describe('the options of snapshots', () => {
   it('have defaults, and a directory that does not move', () => {
     expect(checkMemoryEngineOptions({ snapshotDirectory: './data', keepSnapshots: undefined })).toEqual({
       recordCacheBytes: 64 * 1_024 * 1_024,
+      maxDocumentBytes: 256 * 1_024 * 1_024,
       snapshotDirectory: resolve('data'),
       keepSnapshots: 2,
       compression: 'none',
