@@ -1,10 +1,14 @@
 import type { DeadLetter } from './dead-letters/dead-letter-store.js';
 
 /**
- * `starting`: not subscribed yet. `standby`: another process runs it. `paused`: on request. `stopped`: after a failure, or
- * for good.
+ * - `starting`: not subscribed yet.
+ * - `standby`: another process runs it.
+ * - `catching-up`, `live`: it runs, and is behind, or is not.
+ * - `paused`: on request, until it is resumed.
+ * - `halted`: after a failure, until it is resumed.
+ * - `ended`: for good, with the application or its store.
  */
-export type ConsumerState = 'starting' | 'standby' | 'catching-up' | 'live' | 'paused' | 'stopped';
+export type ConsumerState = 'starting' | 'standby' | 'catching-up' | 'live' | 'paused' | 'halted' | 'ended';
 
 /** How one partition of a handler is doing. */
 export interface PartitionStatus {
@@ -49,7 +53,7 @@ export interface Consumer {
   start(): void;
   /** Takes no further events until `resume`; resolves when the attempts that run have ended. */
   pause(): Promise<void>;
-  /** Goes on where it was paused or has stopped. Does nothing once it has ended for good. */
+  /** Goes on where it was paused or has halted. Does nothing once it has ended. */
   resume(): Promise<void>;
   /** Resolves when every event appended before this call was dealt with. @throws {HandlerStoppedError} */
   settled(): Promise<void>;

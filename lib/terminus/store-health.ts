@@ -54,7 +54,8 @@ function problemOf(
   stuck: Stuck | undefined,
   { maxLag, stuckAfterMs }: CheckedHealthOptions,
 ): string | undefined {
-  if (state === 'stopped') return 'has stopped after a failure';
+  if (state === 'halted') return 'has stopped after a failure';
+  if (state === 'ended') return 'has ended';
   if (state === 'paused') return 'is paused';
   if (outage !== undefined) return 'waits for its storage, which fails';
   // Another instance runs it, and says how it is doing.

@@ -171,7 +171,7 @@ it('a handler whose storage is damaged has stopped, is reported once, and the ap
   expect(logger.errors).toHaveLength(1);
   expect(logger.errors[0].message).toContain('disk on fire');
   expect(await app.get(StreamSubscriptions).list()).toMatchObject([
-    { name: 'Handler.on', state: 'stopped', lastError: { reason: 'disk on fire' } },
+    { name: 'Handler.on', state: 'halted', lastError: { reason: 'disk on fire' } },
   ]);
   await app.close();
 });

@@ -102,7 +102,7 @@ describe('the list of subscriptions', () => {
     expect(await subscriptions.list()).toMatchObject([
       { name: 'billing', state: 'live', failures: 1, lastError, position: 3 },
       { name: 'Handlers.audit', failures: 0 },
-      { name: 'strict', state: 'stopped', failures: 1, lastError, position: 1, lag: 2 },
+      { name: 'strict', state: 'halted', failures: 1, lastError, position: 1, lag: 2 },
     ]);
   });
 

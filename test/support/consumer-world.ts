@@ -374,7 +374,7 @@ export class ConsumerWorld {
   /** Does what somebody in charge would do. */
   #help(process: Process): void {
     const { state } = process.consumer;
-    if (state === 'stopped' || state === 'paused') process.consumer.resume().catch(() => undefined);
+    if (state === 'halted' || state === 'paused') process.consumer.resume().catch(() => undefined);
     else this.#mendLetter(process);
   }
 }

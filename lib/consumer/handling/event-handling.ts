@@ -30,8 +30,8 @@ export interface HandlingConsumer {
   readonly toCheckpoint: () => Checkpoint;
   /** Told what a save has failed with: the log, or what is kept, may be another one. */
   readonly noteAstray: (error: unknown) => void;
-  /** Told that it is the policy of the handler to stop at the failure that follows. */
-  readonly noteStopByPolicy: () => void;
+  /** Told that it is the policy of the handler to halt at the failure that follows. */
+  readonly noteHaltByPolicy: () => void;
 }
 
 /** What has become of an event: handled, put aside as a dead letter or skipped, or put aside with the rest of its stream. */
@@ -190,7 +190,7 @@ export class EventHandling {
     }
     report.gaveUp(policy);
     if (policy === 'stop') {
-      this.consumer.noteStopByPolicy();
+      this.consumer.noteHaltByPolicy();
       throw failure;
     }
     if (policy === 'skip') {

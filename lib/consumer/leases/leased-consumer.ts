@@ -88,7 +88,8 @@ export class LeasedConsumer implements Consumer {
 
   get state(): ConsumerState {
     if (this.#atWork) return this.#atWork.state;
-    if (this.#hasEnded || this.#failure?.isForGood) return 'stopped';
+    if (this.#hasEnded) return 'ended';
+    if (this.#failure?.isForGood) return 'halted';
     if (this.#isPaused) return 'paused';
     return this.#hasOpened ? 'standby' : 'starting';
   }
@@ -302,8 +303,8 @@ export class LeasedConsumer implements Consumer {
     const { store, options } = this.#parts;
     const look = (): void => {
       const { outage } = tenant;
-      if (tenant.isStoppedByStorage) void this.#standBack(tenant, tenant.lastError, true);
-      else if (tenant.isStoppedByNewerEvent) void this.#standBack(tenant, tenant.lastError, false);
+      if (tenant.isHaltedByStorage) void this.#standBack(tenant, tenant.lastError, true);
+      else if (tenant.isHaltedByNewerEvent) void this.#standBack(tenant, tenant.lastError, false);
       else if (outage && outage.durationMs >= 2 * options.leaseDurationMs)
         void this.#standBack(tenant, outage.error, false);
       else this.#cancelWatch = store.clock.setTimer(look, options.leaseDurationMs / 3, { background: true });

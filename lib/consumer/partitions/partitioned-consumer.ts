@@ -10,7 +10,7 @@ import { keepLayout } from './partition-layout.js';
 import { internalsOf } from '../../store/store-internals.js';
 
 /** The first of these that one of its partitions is in is the state of the handler. */
-const STATES: readonly ConsumerState[] = ['stopped', 'paused', 'starting', 'catching-up', 'live', 'standby'];
+const STATES: readonly ConsumerState[] = ['halted', 'ended', 'paused', 'starting', 'catching-up', 'live', 'standby'];
 
 /**
  * Runs a durable handler in partitions: each has some of the streams, a checkpoint and a consumer of its own, which reads

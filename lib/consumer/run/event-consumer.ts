@@ -72,7 +72,7 @@ export class EventConsumer implements Consumer {
   readonly #change: ChangeSignal;
   readonly #running: RunningConsumer;
 
-  #state: 'starting' | 'running' | 'astray' | 'paused' | 'stopped' = 'starting';
+  #state: 'starting' | 'running' | 'astray' | 'paused' | 'halted' | 'ended' = 'starting';
   /** The latest one; it has ended unless the state is `starting` or `running`. */
   #run: ConsumerRun | undefined;
   #opening: Promise<void> | undefined;
@@ -85,9 +85,9 @@ export class EventConsumer implements Consumer {
   /** The latest call of `resume`, as long as nothing came after it. */
   #resumption: object | undefined;
   #hasEnded = false;
-  #isStoppedByPolicy = false;
-  #isStoppedByStorage = false;
-  #isStoppedByNewerEvent = false;
+  #isHaltedByPolicy = false;
+  #isHaltedByStorage = false;
+  #isHaltedByNewerEvent = false;
 
   constructor(parts: ConsumerParts) {
     const { name, store, target, options, deadLetters, handle, partition, tenure } = parts;
@@ -123,7 +123,7 @@ export class EventConsumer implements Consumer {
       mayBegin,
       toCheckpoint: () => this.#toCheckpoint(),
       noteAstray: (error) => this.#noteAstray(error),
-      noteStopByPolicy: () => (this.#isStoppedByPolicy = true),
+      noteHaltByPolicy: () => (this.#isHaltedByPolicy = true),
     });
     this.#releaser = new ParkedStreamReleaser({
       name,
@@ -159,7 +159,7 @@ export class EventConsumer implements Consumer {
       mayBegin,
       handle: (event) => this.#handle(event),
       goAstray: (error, from) => this.#goAstray(error, from),
-      ended: () => (this.#state = 'stopped'),
+      ended: () => (this.#state = 'ended'),
       failed: (why, error, event) => this.#halt(why, error, event && this.#report.fieldsOf(event)),
     };
   }
@@ -184,14 +184,14 @@ export class EventConsumer implements Consumer {
     return this.#outage.current ?? this.#run?.subscription?.outage;
   }
 
-  /** Whether it was stopped by its storage, by damage or another failure that will not pass, and not by its handler. */
-  get isStoppedByStorage(): boolean {
-    return this.#isStoppedByStorage;
+  /** Whether it was halted by its storage, by damage or another failure that will not pass, and not by its handler. */
+  get isHaltedByStorage(): boolean {
+    return this.#isHaltedByStorage;
   }
 
-  /** Whether it was stopped by an event that only a later release can read: another process may run one. */
-  get isStoppedByNewerEvent(): boolean {
-    return this.#isStoppedByNewerEvent;
+  /** Whether it was halted by an event that only a later release can read: another process may run one. */
+  get isHaltedByNewerEvent(): boolean {
+    return this.#isHaltedByNewerEvent;
   }
 
   /** How many attempts have failed since the application started. */
@@ -321,7 +321,7 @@ export class EventConsumer implements Consumer {
 
   #goOn(): void {
     this.#state = 'running';
-    this.#isStoppedByPolicy = this.#isStoppedByStorage = this.#isStoppedByNewerEvent = false;
+    this.#isHaltedByPolicy = this.#isHaltedByStorage = this.#isHaltedByNewerEvent = false;
     this.#run!.begin();
     const { tenure, options } = this.#parts;
     this.#releaser.start(tenure !== undefined && options.onFailure === 'park-stream');
@@ -329,7 +329,7 @@ export class EventConsumer implements Consumer {
 
   async settled(): Promise<void> {
     const throwIfStopped = (): void => {
-      if (this.#state === 'paused' || this.#state === 'stopped')
+      if (this.#state === 'paused' || this.#state === 'halted' || this.#state === 'ended')
         throw new HandlerStoppedError(this.name, this.#report.lastError);
     };
     await this.open();
@@ -362,7 +362,7 @@ export class EventConsumer implements Consumer {
 
   async pause(): Promise<void> {
     this.#resumption = undefined;
-    if (this.#state === 'stopped') return;
+    if (this.#state === 'halted' || this.#state === 'ended') return;
     this.#state = 'paused';
     await this.#opening;
     if (this.#returning) await this.#stay();
@@ -372,7 +372,7 @@ export class EventConsumer implements Consumer {
   }
 
   async resume(): Promise<void> {
-    if (this.#hasEnded || (this.#state !== 'paused' && this.#state !== 'stopped')) return;
+    if (this.#hasEnded || (this.#state !== 'paused' && this.#state !== 'halted')) return;
     const call = (this.#resumption = {});
     await this.open();
     await this.#quiet();
@@ -415,7 +415,7 @@ export class EventConsumer implements Consumer {
     }, internalsOf(store).shutdownTimeoutMs);
     if (!this.isDurable && this.#state === 'running')
       await Promise.race([this.settled().catch(() => undefined), deadline]);
-    this.#state = 'stopped';
+    this.#state = 'ended';
     await this.#quiet();
     cancelDeadline();
     if (this.#checkpoint.isRunning) {
@@ -436,7 +436,7 @@ export class EventConsumer implements Consumer {
     this.#hasEnded = true;
     this.#resumption = undefined;
     this.interruptOpening();
-    this.#state = 'stopped';
+    this.#state = 'ended';
     this.#checkpoint.isRunning = false;
     this.#writer?.close();
     this.#attempts.interrupt();
@@ -475,9 +475,9 @@ export class EventConsumer implements Consumer {
   #halt(why: string, error: unknown, fields?: LogFields): void {
     this.#report.failed(error);
     if (this.#state !== 'running') return;
-    this.#state = 'stopped';
-    this.#isStoppedByNewerEvent = error instanceof UpcastFailedError && error.isNewer;
-    this.#isStoppedByStorage = !this.#isStoppedByPolicy && !this.#isStoppedByNewerEvent;
+    this.#state = 'halted';
+    this.#isHaltedByNewerEvent = error instanceof UpcastFailedError && error.isNewer;
+    this.#isHaltedByStorage = !this.#isHaltedByPolicy && !this.#isHaltedByNewerEvent;
     this.#report.error(`has stopped: ${why}`, error, fields);
     void this.#quiet();
   }

@@ -150,7 +150,7 @@ describe('when the log goes back, a durable handler', () => {
 
     expect(handled.some(isNew)).toBe(false);
     const { state, lastError } = await consumer.status();
-    expect([state, lastError]).toEqual(['stopped', expect.any(LogForkedError)]);
+    expect([state, lastError]).toEqual(['halted', expect.any(LogForkedError)]);
 
     await consumer.resume();
     await until(() => handled.length >= 11, 'the last event');

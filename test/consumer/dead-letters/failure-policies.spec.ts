@@ -182,7 +182,7 @@ describe('with the policy dead-letter', () => {
     };
 
     await machine.append('a1', 'a2', 'a3');
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
     expect([handler.handled, consumer.position]).toEqual([['a1'], 1]);
     expect(consumer.lastError).toBe(DAMAGE);
     expect(machine.logger.errors.at(-1)).toMatch(/^d has stopped: .*no page at 4096/);
@@ -226,7 +226,7 @@ describe('with the policy dead-letter', () => {
       return ask();
     };
     await machine.append('a1', 'a2');
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
     await machine.shutDown();
 
     machine.around = (_verb, ask) => ask();
@@ -301,7 +301,7 @@ describe('with the policy stop', () => {
     const consumer = await machine.run({ ...parts, handle: handler.handle });
     await machine.append('a1', 'a2', 'a3', 'b1');
 
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
     await settled();
 
     expect(handler.begun).toEqual(['a1', 'a2', 'a2', 'a2']);
@@ -316,7 +316,7 @@ describe('with the policy stop', () => {
     const handler = new ScriptedHandler().fail('a1', 5);
     const consumer = await machine.run({ ...parts, handle: handler.handle });
     await machine.append('a1', 'a2');
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
 
     await consumer.resume();
     await consumer.settled();
@@ -331,7 +331,7 @@ describe('with the policy stop', () => {
     const before = new ScriptedHandler().fail('a1');
     const consumer = await machine.run({ ...parts, handle: before.handle });
     await machine.append('a1', 'a2');
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
     await machine.shutDown();
 
     await machine.boot();
@@ -346,7 +346,7 @@ describe('with the policy stop', () => {
     const handler = new ScriptedHandler().fail('a1', 3).hold('b1');
     const consumer = await machine.run({ ...parts, concurrency: 2, handle: handler.handle });
     await machine.append('a1', 'b1', 'a2', 'b2', 'c1');
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
 
     const resumed = consumer.resume();
     handler.release('b1');
@@ -362,7 +362,7 @@ describe('with the policy stop', () => {
     const handler = new ScriptedHandler().fail('a1', 1);
     const consumer = await machine.run({ onFailure: 'stop', handle: handler.handle });
     await machine.append('a1', 'a2');
-    await until(() => consumer.state === 'stopped', 'the stop');
+    await until(() => consumer.state === 'halted', 'the stop');
 
     await consumer.resume();
     await consumer.settled();
@@ -424,7 +424,7 @@ describe('a checkpoint that cannot be saved', () => {
     expect(handler.handled).toEqual(names.slice(0, 3));
     expect(machine.logger.errors).toHaveLength(1);
     expect(machine.logger.errors[0]).toMatch(/^d could not save its checkpoint.*disk full/);
-    expect(consumer.state).not.toBe('stopped');
+    expect(consumer.state).not.toBe('halted');
     isBroken = false;
     await machine.clock.advance(1_000);
     await consumer.settled();

@@ -407,7 +407,7 @@ describe('what waited in a parked stream, when a dead letter cannot be kept for 
 
   it('stops the handler, and follows when it is resumed', async () => {
     const { machine, handler, consumer } = await stopInRelease();
-    expect([consumer.state, consumer.lastError]).toEqual(['stopped', DAMAGE]);
+    expect([consumer.state, consumer.lastError]).toEqual(['halted', DAMAGE]);
     expect(machine.logger.errors.at(-1)).toMatch(/^d has stopped: .*"a".*no page at 4096/);
 
     await consumer.resume();

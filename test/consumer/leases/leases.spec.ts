@@ -484,7 +484,7 @@ it('a handler that has stopped after a failure keeps its lease, so that nobody p
   await cluster.append('a1', 'a2');
   await cluster.clock.advance(5 * LEASE);
 
-  expect(await a.consumer.status()).toMatchObject({ state: 'stopped', lastError: new Error('no a1'), failures: 1 });
+  expect(await a.consumer.status()).toMatchObject({ state: 'halted', lastError: new Error('no a1'), failures: 1 });
   expect(b.handler.begun).toEqual([]);
   await a.consumer.resume();
   await a.consumer.settled();

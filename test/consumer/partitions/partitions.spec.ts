@@ -156,7 +156,7 @@ describe('a handler with partitions in one process', () => {
     expect(handler.handled).toHaveLength(8);
     await consumer.stop();
 
-    expect((await consumer.status()).state).toBe('stopped');
+    expect((await consumer.status()).state).toBe('ended');
   });
 
   it('that stops after a failure shows it, and is resumed', async () => {
@@ -167,7 +167,7 @@ describe('a handler with partitions in one process', () => {
     await until(() => handler.begun.includes('c1') && handler.atWork.length === 0, 'the failure');
     await until(() => handler.handled.length >= 4, 'the other partitions');
 
-    expect(await consumer.status()).toMatchObject({ state: 'stopped', failures: 1, lastError: new Error('no c1') });
+    expect(await consumer.status()).toMatchObject({ state: 'halted', failures: 1, lastError: new Error('no c1') });
     await consumer.resume();
     await consumer.settled();
 

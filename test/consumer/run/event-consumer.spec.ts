@@ -241,7 +241,7 @@ describe('how a handler is doing', () => {
     await consumer.stop();
     states.push(consumer.state);
 
-    expect(states).toEqual(['starting', 'starting', 'catching-up', 'live', 'paused', 'live', 'stopped']);
+    expect(states).toEqual(['starting', 'starting', 'catching-up', 'live', 'paused', 'live', 'ended']);
   });
 
   it('is told by a position that does not pass an event at work, and by the lag from there', async () => {

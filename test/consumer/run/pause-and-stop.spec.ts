@@ -217,7 +217,7 @@ describe('a durable handler that is stopped', () => {
     handler.release('a1');
     await stopped;
 
-    expect([handler.begun, consumer.state]).toEqual([['a1', 'b1'], 'stopped']);
+    expect([handler.begun, consumer.state]).toEqual([['a1', 'b1'], 'ended']);
     expect(machine.checkpoints.at(-1)).toMatchObject({ position: 2, ahead: [], isRunning: false });
     expect(machine.clock.pendingTimers).toBe(0);
   });
@@ -321,7 +321,7 @@ describe('a durable handler that is stopped', () => {
     await settled();
     await settled();
 
-    expect([consumer.state, handler.begun]).toEqual(['stopped', []]);
+    expect([consumer.state, handler.begun]).toEqual(['ended', []]);
     expect((await machine.store.stats()).subscriptionsActive).toBe(0);
   });
 
@@ -533,7 +533,7 @@ it('a store that closes before its handlers were stopped stops them', async () =
   await consumer.settled();
 
   await machine.store.close();
-  await until(() => consumer.state === 'stopped', 'the stop');
+  await until(() => consumer.state === 'ended', 'the stop');
 
   expect(machine.logger.errors).toEqual([]);
   await consumer.stop();
@@ -548,5 +548,5 @@ it('a handler can be opened and stopped on an engine that answers late', async (
   await consumer.stop();
   await opened;
 
-  expect(consumer.state).toBe('stopped');
+  expect(consumer.state).toBe('ended');
 });

@@ -92,7 +92,7 @@ describe('a durable handler whose storage fails in one process', () => {
     expect(handler.handled).toEqual(['a1', 'a2']);
     expect(sick.leaseChanges).toEqual(['d gained', 'd released']);
     recover();
-    expect(await first.status()).toMatchObject({ state: 'stopped', lastError: DAMAGED });
+    expect(await first.status()).toMatchObject({ state: 'halted', lastError: DAMAGED });
     await first.resume();
     expect(await first.status()).toMatchObject({ state: 'standby' });
     await second.stop();
@@ -114,5 +114,5 @@ it('a handler that its policy has stopped keeps its lease, whatever it failed wi
   await cluster.clock.advance(5 * LEASE_MS);
 
   expect(one.leaseChanges).toEqual(['d gained']);
-  expect(await consumer.status()).toMatchObject({ state: 'stopped', lastError: DAMAGED });
+  expect(await consumer.status()).toMatchObject({ state: 'halted', lastError: DAMAGED });
 });
