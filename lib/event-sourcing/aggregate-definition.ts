@@ -1,6 +1,6 @@
 import { ValidationError } from '../store/values/errors.js';
 import { checkMembers } from '../store/values/known-members.js';
-import { checkName, shown } from '../store/values/names.js';
+import { shown } from '../store/values/names.js';
 import type { Recording } from './recording.js';
 import type { StateFold } from './state-fold.js';
 
@@ -80,24 +80,6 @@ export function checkAggregateOptions(
       throw new ValidationError(`${place}.snapshot.${name}`, `${shown(value)} is not a whole number, at least 1.`);
   }
   return { snapshot: { every, version }, ignoreUnknown, cacheBytes };
-}
-
-/**
- * The category ends at the first `-` of a stream id, so it has none.
- *
- * @throws {ValidationError}
- */
-export function checkCategory(category: unknown, place: string): asserts category is string {
-  const field = `${place}.category`;
-  checkName(category, field);
-  if (/[-*]/.test(category)) {
-    throw new ValidationError(
-      field,
-      `"${category}" has a "-" or a "*": its streams are called "<category>-<id>", so take them out.`,
-    );
-  }
-  if (category.startsWith('$'))
-    throw new ValidationError(field, `"${category}" begins with "$", as only the store's own streams do.`);
 }
 
 /** Whether the first state of an aggregate can be written. @throws why it cannot, when that is needed for snapshots */

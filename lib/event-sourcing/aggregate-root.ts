@@ -2,7 +2,7 @@ import { systemClock } from '../store/values/clock.js';
 import { createEventId } from '../store/values/event-id.js';
 import { ValidationError } from '../store/values/errors.js';
 import { type AggregateClass, classFoldOf } from './class-fold.js';
-import type { EVENTS, EventTypeOf, RecordArguments, RecordOptions } from './event-map.js';
+import type { EVENTS, EventTypeOf, RecordArguments, RecordDataOf, RecordOptions } from './event-map.js';
 import { Recording } from './recording.js';
 
 /** What takes the events that an instance records. */
@@ -26,7 +26,8 @@ const HANDED_OUT: EventRecorder = {
 /**
  * The base of aggregates that are classes: methods decide and record events, and methods with `@Apply` change the state.
  *
- * @typeParam Events what each type of event carries: `{ 'account.opened': { owner: string } }`
+ * @typeParam Events what each type of event carries, `{ 'account.opened': { owner: string } }`, or `typeof` what `defineEvents`
+ *   has answered
  */
 export abstract class AggregateRoot<Events extends object> {
   /** For the compiler alone. */
@@ -39,7 +40,10 @@ export abstract class AggregateRoot<Events extends object> {
    * @throws {ValidationError} when the data is not acceptable, when nothing applies events of the type, outside an act, and
    *   while an event is applied
    */
-  record<Type extends EventTypeOf<Events>>(type: Type, ...[data, options]: RecordArguments<Events[Type]>): void {
+  record<Type extends EventTypeOf<Events>>(
+    type: Type,
+    ...[data, options]: RecordArguments<RecordDataOf<Events>[Type]>
+  ): void {
     recorderOf(this).record(type, data, options);
   }
 }

@@ -1,3 +1,4 @@
+import { internalsOf } from '../store/store-internals.js';
 import { retryDelayMs } from '../consumer/retry-policy.js';
 import type { Clock } from '../store/values/clock.js';
 import { WrongExpectedRevisionError } from '../store/values/errors.js';
@@ -74,7 +75,8 @@ export class AggregateWriter {
 
     const idOf = (index: number): string =>
       commandId === undefined ? createEventId(clock.now()) : eventIdOf(streamId, commandId, index);
-    const place = { streamId, revision, metadata, now: () => clock.now(), idOf };
+    const { catalog } = internalsOf(this.log.store);
+    const place = { streamId, revision, metadata, now: () => clock.now(), idOf, catalog };
     const recording = new Recording(this.definition, loaded.take(), place);
     const events = await recording.during(() => this.definition.decide(recording, act));
     if (events.length === 0) return { loaded, events: [] };

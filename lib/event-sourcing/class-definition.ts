@@ -1,13 +1,12 @@
 import { ValidationError } from '../store/values/errors.js';
 import type { RecordedEvent } from '../store/values/event.js';
 import { checkMembers } from '../store/values/known-members.js';
-import { kindOf } from '../store/values/names.js';
+import { checkCategory, kindOf } from '../store/values/names.js';
 import {
   type Act,
   AGGREGATE_OPTIONS,
   type AggregateDefinition,
   checkAggregateOptions,
-  checkCategory,
   type CheckedSnapshotOptions,
   writesFirst,
 } from './aggregate-definition.js';
@@ -55,7 +54,7 @@ export class ClassDefinition implements AggregateDefinition<object> {
         'its constructor takes arguments: an aggregate is made without any.',
       );
     const place = `@Aggregate on ${name}`;
-    checkCategory(mark.category, place);
+    checkCategory(mark.category, `${place}.category`);
     checkMembers(mark.options, place, AGGREGATE_OPTIONS);
     const { snapshot, ignoreUnknown, cacheBytes } = checkAggregateOptions(mark.options, place);
     checkSnapshotMethods(target, place);

@@ -1,25 +1,28 @@
 import { ValidationError } from '../store/values/errors.js';
 import type { RecordedEvent } from '../store/values/event.js';
 import { checkMembers } from '../store/values/known-members.js';
-import { kindOf } from '../store/values/names.js';
+import { checkCategory, kindOf } from '../store/values/names.js';
 import {
   type Act,
   AGGREGATE_OPTIONS,
   type AggregateDefinition,
   type AggregateOptions,
   checkAggregateOptions,
-  checkCategory,
   type CheckedSnapshotOptions,
   type SnapshotOptions,
   writesFirst,
 } from './aggregate-definition.js';
-import type { EVENTS, EventTypeOf, RecordArguments } from './event-map.js';
+import type { EVENTS, EventTypeOf, ReadDataOf, RecordArguments, RecordDataOf } from './event-map.js';
 import type { Recording } from './recording.js';
 import { readState, writeState } from './state-text.js';
 
 /** How the state changes by events: the state after it, by the type of the event. */
 export type Evolve<State, Events> = {
-  readonly [Type in EventTypeOf<Events>]?: (state: State, data: Events[Type], event: RecordedEvent) => State;
+  readonly [Type in EventTypeOf<Events>]?: (
+    state: State,
+    data: ReadDataOf<Events>[Type],
+    event: RecordedEvent,
+  ) => State;
 };
 
 export interface DeciderSnapshotOptions<State> extends SnapshotOptions {
@@ -43,7 +46,7 @@ export interface DeciderOptions<State, Events> extends Omit<AggregateOptions, 's
 /** Records an event. @returns the state after it */
 export type Record<State, Events> = <Type extends EventTypeOf<Events>>(
   type: Type,
-  ...args: RecordArguments<Events[Type]>
+  ...args: RecordArguments<RecordDataOf<Events>[Type]>
 ) => State;
 
 // Found also by another copy of the package, such as that of a library in a monorepo.
@@ -64,7 +67,8 @@ export interface Decider<State, Events extends object> {
  * Its repository is injected by `@InjectAggregates`, in modules that import `EventSourcingModule.forFeature` with it.
  *
  * @param category what the ids of its streams begin with: no `-`, no `*`, and no `$` at the beginning
- * @typeParam Events what each type of event carries: `{ 'cart.item-added': { sku: string } }`
+ * @typeParam Events what each type of event carries, `{ 'cart.item-added': { sku: string } }`, or `typeof` what `defineEvents` has
+ *   answered
  * @throws {ValidationError} when an option is not acceptable
  */
 export function decider<State, Events extends object>(
@@ -99,7 +103,7 @@ class DeciderDefinition implements AggregateDefinition<unknown> {
     options: DeciderOptions<unknown, object>,
   ) {
     const place = `decider(${JSON.stringify(category)})`;
-    checkCategory(category, place);
+    checkCategory(category, `${place}.category`);
     checkMembers(options, place, ['initial', 'evolve', ...AGGREGATE_OPTIONS]);
     const { initial, evolve, snapshot, ...others } = options;
     if (typeof initial !== 'function')

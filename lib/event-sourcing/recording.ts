@@ -1,6 +1,8 @@
+import type { EventCatalog } from '../store/services/event-catalog.js';
 import { acceptEvent } from '../store/services/event-validator.js';
 import { ValidationError } from '../store/values/errors.js';
 import type { NewEvent, RecordedEvent } from '../store/values/event.js';
+import { noteChecked } from '../store/values/typed/checked-data.js';
 import { recordedEvent } from '../store/values/recorded-event.js';
 import type { RecordOptions } from './event-map.js';
 import { applied, type StateFold } from './state-fold.js';
@@ -16,6 +18,8 @@ export interface RecordingPlace {
   idOf(index: number): string;
   /** What all of them have in their metadata. */
   readonly metadata: RecordedEvent['metadata'] | undefined;
+  /** The types that the store knows: their schemas are asked once, here. Undefined when it knows none. */
+  readonly catalog?: EventCatalog | undefined;
 }
 
 /**
@@ -29,6 +33,7 @@ export interface RecordingPlace {
  */
 export class Recording<State> {
   readonly #events: RecordedEvent[] = [];
+  readonly #toAppend: NewEvent[] = [];
   #state: State;
   #isApplying = false;
   #hasEnded = false;
@@ -59,7 +64,8 @@ export class Recording<State> {
       timestamp,
       metadata: { ...this.place.metadata, ...metadata },
     };
-    const accepted = acceptEvent(given, `events[${index}].`);
+    const { catalog } = this.place;
+    const accepted = acceptEvent(given, `events[${index}].`, catalog);
     if (!this.fold.knows(type) && !this.fold.ignoreUnknown) {
       throw new ValidationError(`events[${index}].type`, this.fold.unknownType(type));
     }
@@ -70,6 +76,11 @@ export class Recording<State> {
     });
     this.#apply(event);
     this.#events.push(event);
+    const toAppend = { id: event.id, type, data: event.data, metadata: event.metadata, timestamp: event.timestamp };
+    this.#toAppend.push(toAppend);
+    const known = catalog?.find(type);
+    // The append is not to ask the schema for what the schema has answered.
+    if (known) noteChecked(toAppend, known.type, accepted.data);
     return this.#state;
   }
 
@@ -115,7 +126,7 @@ export class Recording<State> {
   end(): readonly NewEvent[] {
     this.#hasEnded = true;
     if (this.#failure) throw this.#failure.cause;
-    return this.#events.map(({ id, type, data, metadata, timestamp }) => ({ id, type, data, metadata, timestamp }));
+    return this.#toAppend;
   }
 
   /** The events as they are kept, for all that is known here. @param globalPosition that of the last of them */

@@ -45,6 +45,25 @@ export function checkUserStreamId(streamId: unknown, field = 'streamId'): assert
   }
 }
 
+/**
+ * Checks the part of a stream's id before the first `-`.
+ *
+ * @param field names it in the error
+ * @throws {ValidationError}
+ */
+export function checkCategory(category: unknown, field = 'category'): asserts category is string {
+  checkName(category, field);
+  if (/[-*]/.test(category)) {
+    throw new ValidationError(
+      field,
+      `"${category}" has a "-" or a "*": its streams are called "<category>-<id>", so take them out.`,
+    );
+  }
+  if (isOwnStream(category)) {
+    throw new ValidationError(field, `"${category}" begins with "$", as only the store's own streams do.`);
+  }
+}
+
 /** Says in words what a value is that should have been something else. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';

@@ -1,5 +1,5 @@
 import { ValidationError } from '../errors.js';
-import { checkName, shown } from '../names.js';
+import { checkCategory, checkName } from '../names.js';
 import {
   type AnyEventDefinitions,
   type EVENTS,
@@ -67,12 +67,4 @@ export function defineStream<Definitions extends AnyEventDefinitions>(
     throw new ValidationError('events', 'give what defineEvents() has answered.');
   }
   return new StreamTemplate(category, events);
-}
-
-/** @throws {ValidationError} when it cannot be the part of a stream's id before the first `-` */
-export function checkCategory(category: unknown, field = 'category'): asserts category is string {
-  checkName(category, field);
-  if (/[-*]/.test(category) || category.startsWith('$')) {
-    throw new ValidationError(field, `${shown(category)} has "-" or "*" in it, or begins with "$": give another name.`);
-  }
 }
