@@ -3,7 +3,7 @@ import Sequencer from '@jest/test-sequencer';
 /** Files that work for minutes at full scale, the longest kind first. */
 const LONG = [
   /\.seeds-|under-plans/,
-  /kill|crash|failover|heap|slow-readers/,
+  /kill|crash|failover|heap|dead-letters-at-size|slow-readers/,
   /model\./,
   /processes|several-instances|restarts/,
   /concurrency/,
