@@ -184,7 +184,7 @@ function jsonTextOf(record: AuditRecord): string {
   try {
     return toJsonText(record, 'record');
   } catch (error) {
-    // Only what is refused for nothing else is mended.
+    // Only what is refused for nothing else is fixed.
     try {
       return toJsonText(wellFormedIn(record, []), 'record');
     } catch {

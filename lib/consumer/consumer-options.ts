@@ -6,7 +6,7 @@ import { checkDelay, checkRetryOptions, type RetryOptions } from './retry-policy
 /**
  * What becomes of an event whose attempts all failed.
  *
- * - `dead-letter`: it is put aside in the store's own stream, and the next event follows.
+ * - `dead-letter`: it is kept in the store's own stream, and the next event follows.
  * - `park-stream`: the same, and later events of its stream wait behind it; other streams go on.
  * - `stop`: the handler stops before it, until it is resumed or the application starts again.
  * - `skip`: the failure is logged and measured, and the next event follows.
@@ -52,7 +52,7 @@ export interface ConsumerOptions {
    * What to do when the log went back, as by a restored backup: when it does not go on from where the handler is.
    *
    * - `rewind`: begin again at the checkpoint that is kept, if the log goes on from there, else at the newest place that is as
-   *   it was. No event of the new log is skipped; some may come again.
+   *   it was. No event of the new log is skipped; some may be delivered again.
    * - `stop`: stop with a `LogForkedError`, until it is resumed, and then do the same.
    *
    * For durable handlers; others rewind. Default `rewind`.

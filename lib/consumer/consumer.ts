@@ -15,7 +15,7 @@ export interface PartitionStatus {
   /** From 0. */
   readonly number: number;
   readonly state: ConsumerState;
-  /** Every event of its streams up to this global position was dealt with. */
+  /** Every event of its streams up to this global position was handled. */
   readonly position: number;
   /** How many positions lie between `position` and the end of the log. */
   readonly lag: number;
@@ -26,7 +26,7 @@ export interface PartitionStatus {
 /** How a consumer is doing. */
 export interface ConsumerStatus {
   readonly state: ConsumerState;
-  /** Every event up to this position was dealt with: in the stream, or in the log when the target is not one stream. */
+  /** Every event up to this position was handled: in the stream, or in the log when the target is not one stream. */
   readonly position: number;
   /** How many positions lie between `position` and the end. */
   readonly lag: number;
@@ -55,7 +55,7 @@ export interface Consumer {
   pause(): Promise<void>;
   /** Goes on where it was paused or has halted. Does nothing once it has ended. */
   resume(): Promise<void>;
-  /** Resolves when every event appended before this call was dealt with. @throws {HandlerStoppedError} */
+  /** Resolves when every event appended before this call was handled. @throws {HandlerStoppedError} */
   settled(): Promise<void>;
   /** Ends for good. */
   stop(): Promise<void>;

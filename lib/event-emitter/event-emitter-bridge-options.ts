@@ -21,7 +21,7 @@ export interface EventEmitterBridgeOptions {
 /**
  * Emits stored events. A listener gets the event's data, then the `RecordedEvent`, then a `StreamEventContext`.
  *
- * The other options are those of a handler: an event counts as dealt with when the promises of all its listeners have
+ * The other options are those of a handler: an event counts as handled when the promises of all its listeners have
  * resolved, and an attempt has failed when one of them failed.
  */
 export interface EmitRule extends ConsumerOptions {

@@ -22,7 +22,7 @@ export function storedEventEmitter(ends: BridgeEnds, swallowing: SwallowingListe
     const handle: EventHandler = async (event, context) => {
       if (comesFromEmitter(event)) return;
       const name = checkedName(nameOf(event), `${BRIDGE}.${method}.as`);
-      // To emit earlier would be to emit to nobody, and an event that counts as dealt with does not come again.
+      // To emit earlier would be to emit to nobody, and an event that counts as handled is not delivered again.
       await ends.listenersReady();
       if (reachesNobody(name, ends.emitter)) return;
       if (options.durable !== undefined) swallowing.warnOf(name, options.durable);

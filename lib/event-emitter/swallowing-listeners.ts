@@ -13,7 +13,7 @@ interface OnEventMark {
 
 /**
  * Knows the `@OnEvent` methods whose failures nobody sees but the log: by default, Nest catches what they throw, and
- * whoever emits is told that all went well. A durable rule would count the event as dealt with.
+ * whoever emits is told that all went well. A durable rule would count the event as handled.
  */
 @Injectable()
 export class SwallowingListeners {

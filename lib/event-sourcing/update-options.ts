@@ -7,7 +7,7 @@ import { checkPosition } from '../store/values/positions.js';
 
 export interface CreateOptions {
   /**
-   * Names the command, so that it is done once for an aggregate: when it comes again, also much later, the act is not called,
+   * Names the command, so that it is done once for an aggregate: when it is repeated, also much later, the act is not called,
    * and the answer is that of the first time. 1 to 200 characters. Default none.
    */
   readonly commandId?: string;

@@ -58,7 +58,7 @@ export interface EventStoreHttpOptions {
   /** How long a client may take nothing of live events, of lines or of a page before it is cut off. Default 30 s. */
   readonly stallTimeout?: Duration;
   /**
-   * How long a live client may stay. Then it has to come again, through the guards, and goes on where it was; so this is
+   * How long a live client may stay. Then it has to reconnect, through the guards, and goes on where it was; so this is
    * how long a client sees events that it may not see any more. 0 for ever. Default 1 minute.
    */
   readonly liveSession?: Duration;

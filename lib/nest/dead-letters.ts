@@ -17,7 +17,7 @@ import type { EventStore } from '../store/event-store.js';
 import { EventStoreRegistry } from './event-store.registry.js';
 import { StreamSubscriptions } from './stream-subscriptions.js';
 
-/** How many of the dead letters that were meant were dealt with so far. */
+/** How many of the dead letters that were meant were handled so far. */
 export interface BulkProgress {
   /** How many there were at the start. */
   readonly total: number;
@@ -25,7 +25,7 @@ export interface BulkProgress {
   readonly done: number;
   /** How many failed again. They stay, with the new error. */
   readonly failed: number;
-  /** How many were left: somebody else had dealt with them meanwhile, or one before them in their parked stream had failed. */
+  /** How many were left: somebody else had handled them meanwhile, or one before them in their parked stream had failed. */
   readonly skipped: number;
 }
 
@@ -38,7 +38,7 @@ export interface BulkOptions {
 
 /** What has become of the dead letters that were meant. */
 export interface RetriedDeadLetters {
-  /** How many their handlers have dealt with. */
+  /** How many their handlers have handled. */
   readonly handled: number;
   readonly failed: number;
   readonly skipped: number;
@@ -55,7 +55,7 @@ export interface DeadLetterScope {
   readonly filter: CheckedDeadLetterFilter;
 }
 
-/** The events that durable handlers could not deal with, in all stores of the application. */
+/** The events that durable handlers could not handle, in all stores of the application. */
 @Injectable()
 export class DeadLetters {
   readonly #claims = new WeakMap<EventStore, DeadLetterClaims>();
@@ -108,7 +108,7 @@ export class DeadLetters {
 
   /**
    * Hands the event to its handler once more. When that works, the dead letter is gone; and if the events of its stream
-   * waited behind it, they are dealt with in order before this resolves.
+   * waited behind it, they are handled in order before this resolves.
    *
    * @throws {HandlerFailedError} when the handler fails again; the dead letter stays
    * @throws {DeadLetterNotFoundError}
@@ -119,7 +119,7 @@ export class DeadLetters {
   }
 
   /**
-   * Gives the event up. If the events of its stream waited behind it, they are dealt with in order before this resolves.
+   * Gives the event up. If the events of its stream waited behind it, they are handled in order before this resolves.
    *
    * @throws {DeadLetterNotFoundError}
    * @throws {ValidationError} when the application has no such handler any more
@@ -129,12 +129,12 @@ export class DeadLetters {
   }
 
   /**
-   * Retries all that match now, one after the other, the oldest first; those that are put aside meanwhile are not among them.
+   * Retries all that match now, one after the other, the oldest first; those that are dead-lettered meanwhile are not among them.
    * One that fails again stays, and the next one has its turn. Before anything is tried, all that match have to have their
    * handler in this application.
    *
    * @throws {ValidationError} when the application has no such handler any more: give the `subscription` of one that it has
-   * @throws {OperationAbortedError} when the signal aborts; what was dealt with until then is
+   * @throws {OperationAbortedError} when the signal aborts; what was handled until then is
    * @throws {HandlerStoppedError} when the application ends; and what the store fails with
    */
   async retryAll(filter: DeadLetterFilter = {}, options: BulkOptions = {}): Promise<RetriedDeadLetters> {
@@ -201,7 +201,7 @@ export class DeadLetters {
     }
   }
 
-  /** @param meant what is remembered of it; one that was retried or put aside anew since counts as not found */
+  /** @param meant what is remembered of it; one that was retried or dead-lettered anew since counts as not found */
   async #deal(
     id: string,
     stores: readonly EventStore[],
@@ -212,7 +212,7 @@ export class DeadLetters {
       const letters = this.subscriptions.deadLettersOf(store);
       if (!meant && !(await letters.find(id))) continue;
       return this.#claimsOf(store).hold(id, async () => {
-        // Whoever had it before may have dealt with it.
+        // Whoever had it before may have handled it.
         const entry = await letters.find(id);
         const isMeant = !meant || (entry?.position === meant.position && entry.errorPosition === meant.errorPosition);
         const letter = entry && isMeant ? (await letters.load([entry])).get(entry) : undefined;

@@ -75,7 +75,7 @@ export class StreamSubscriptions {
   }
 
   /**
-   * Resolves when all handlers have dealt with every event appended before this call; for tests, above all.
+   * Resolves when all handlers have handled every event appended before this call; for tests, above all.
    *
    * @throws {HandlerStoppedError} when one of them is paused or has stopped
    */

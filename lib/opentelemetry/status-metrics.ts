@@ -73,8 +73,8 @@ function observablesOf(meter: Meter) {
     // For those who look for it, or bring an alert along: readers come for events themselves, so there is none to drop.
     dropped: counter('event.dropped', '{event}', 'Events that a slow reader missed: always 0.'),
     lag: gauge('handler.lag', '{position}', 'Positions between a handler and the end of what it reads.'),
-    position: gauge('handler.position', '{position}', 'The position up to which a handler has dealt with every event.'),
+    position: gauge('handler.position', '{position}', 'The position up to which a handler has handled every event.'),
     state: gauge('handler.state', '1', 'The state of a handler: 1 for the one that it is in.'),
-    deadLetters: gauge('handler.dead_letters', '{event}', 'Events that were put aside and not dealt with since.'),
+    deadLetters: gauge('handler.dead_letters', '{event}', 'Events that were dead-lettered and not handled since.'),
   };
 }

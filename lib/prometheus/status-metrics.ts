@@ -95,7 +95,7 @@ function metricsOf(metrics: MetricSet, read: () => Promise<void>) {
     ),
     position: metrics.gauge(
       'handler_position',
-      'The position up to which a handler has dealt with every event.',
+      'The position up to which a handler has handled every event.',
       ofHandler,
       read,
     ),
@@ -105,6 +105,11 @@ function metricsOf(metrics: MetricSet, read: () => Promise<void>) {
       [...ofHandler, 'state'],
       read,
     ),
-    deadLetters: metrics.gauge('dead_letters', 'Events that were put aside and not dealt with since.', ofHandler, read),
+    deadLetters: metrics.gauge(
+      'dead_letters',
+      'Events that were dead-lettered and not handled since.',
+      ofHandler,
+      read,
+    ),
   };
 }

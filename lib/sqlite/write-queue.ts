@@ -53,7 +53,7 @@ export class WriteQueue {
     });
   }
 
-  /** Not before the events of this turn were dealt with: they are what brings the others. */
+  /** Not before the events of this turn were handled: they are what brings the others. */
   #workSoon(): void {
     this.#isAtWork = true;
     setImmediate(() => void this.#work());

@@ -52,7 +52,7 @@ export interface EventStoreOptions {
 
   /**
    * How long opening waits for a database that is not there yet, in milliseconds; it says so once in the log, and then fails
-   * with what it met. What no waiting mends fails at once. 0 for not at all. Default 30 000.
+   * with what it met. What no waiting fixes fails at once. 0 for not at all. Default 30 000.
    */
   readonly startTimeoutMs?: number;
 
@@ -89,7 +89,7 @@ export interface EventStoreOptions {
 
 export interface RetentionOptions {
   /**
-   * Whether events stay, and can be read, until every durable handler has dealt with them, however old they are. A handler
+   * Whether events stay, and can be read, until every durable handler has handled them, however old they are. A handler
    * that the application has no more holds them for ever, until it is forgotten: `StreamSubscriptions.forget`. Default
    * false.
    */

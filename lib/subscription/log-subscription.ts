@@ -418,7 +418,7 @@ export class LogSubscription implements Subscription {
     this.#isAtEnd = false;
     // What was waited for may never come.
     for (const waiting of this.#waitingToCatchUp) waiting.to = Math.min(waiting.to, head);
-    const then = `it goes on after position ${common.position}, and some events may come again`;
+    const then = `it goes on after position ${common.position}, and some events may be delivered again`;
     const error = new LogForkedError(`The subscription to ${this.#reader.describe()}`, position, head);
     this.source.noteFork(this.options.name ?? 'subscription', error, then);
     this.#onFork?.(this.#fork);

@@ -5,7 +5,7 @@ import { Interrupted } from './interrupted.js';
 /** How long who works waits for a storage that is away: soon after it is there again, it is at work. */
 export const ASK_AGAIN_AFTER_MS = 1_000;
 const FIRST_PAUSE_MS = 100;
-/** A server that starts anew is soon there again; what somebody has to mend takes longer. */
+/** A server that starts anew is soon there again; what somebody has to fix takes longer. */
 const LAST_PAUSE_MS = 5_000;
 const LAST_PAUSE_AFTER_FAILURE_MS = 30_000;
 

@@ -62,7 +62,7 @@ export class EventStoreHealthIndicator {
   }
 
   /**
-   * For liveness: `down` when a store was closed, which only a new start of the application can mend; else `up`. It asks no
+   * For liveness: `down` when a store was closed, which only a new start of the application can fix; else `up`. It asks no
    * engine, so that an engine in trouble does not get the application killed.
    */
   isAlive<const Key extends string>(key: Key): HealthIndicatorResult<Key> {

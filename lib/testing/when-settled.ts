@@ -3,7 +3,7 @@ import { StreamSubscriptions } from '../nest/stream-subscriptions.js';
 import { provided, type ProviderSource } from './provided.js';
 
 /**
- * Resolves when all handlers of an application have dealt with everything appended so far, and with what they and the
+ * Resolves when all handlers of an application have handled everything appended so far, and with what they and the
  * rest of the application have appended meanwhile: when nothing moves any more.
  *
  * The application has to be initialised. A handler that waits for its next attempt is waited for: with a manual clock,

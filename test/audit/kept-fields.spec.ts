@@ -185,7 +185,7 @@ describe('what is kept of a request', () => {
     expect(all.amount).toBe(5);
   });
 
-  it('is mended where the application answers what JSON cannot hold', () => {
+  it('is fixed where the application answers what JSON cannot hold', () => {
     const answers: unknown[] = [5n, '\ud800', new Map(), NaN, { a: [new Date(0)] }, Promise.resolve(1), undefined];
     const source = { list: answers.map((_, index) => index) };
 

@@ -143,7 +143,7 @@ describe('with bridges to two stores that emit and append everything', () => {
   });
 });
 
-describe('what a listener emits while it deals with a stored event', () => {
+describe('what a listener emits while it handles a stored event', () => {
   it.each<[string, (emitter: EventEmitter2) => unknown]>([
     ['at once', (emitter) => emitter.emit('mail.sent')],
     ['later', (emitter) => settled().then(() => emitter.emit('mail.sent'))],

@@ -125,7 +125,7 @@ describe('a stored event', () => {
     expect(app.get(Mailer).calls.map(([data]) => data)).toEqual([1]);
   });
 
-  it('that nobody listens to is dealt with', async () => {
+  it('that nobody listens to is handled', async () => {
     const app = await startApp({
       imports: [EventEmitterModule.forRoot(), EventStoreModule.forRoot(), bridge({ target: { all: true } })],
     });
@@ -261,7 +261,7 @@ describe('an event from before the application started', () => {
 });
 
 describe('a durable rule', () => {
-  it('counts an event as dealt with when its listeners are done, and not before', async () => {
+  it('counts an event as handled when its listeners are done, and not before', async () => {
     let release!: () => void;
     const gate = new Promise<void>((resolve) => (release = resolve));
 
@@ -406,7 +406,7 @@ describe('a durable rule', () => {
     expect((lastError as Error).message).toContain('EventEmitterBridgeModule.emit[0].as');
   });
 
-  it('goes on after a restart, and emits once more what was not dealt with', async () => {
+  it('goes on after a restart, and emits once more what was not handled', async () => {
     const engine = lastingEngine();
 
     @Injectable()
@@ -593,7 +593,7 @@ describe('a stored event whose name means something to the emitter', () => {
     return { app, deadLetters: await app.get(DeadLetters).list() };
   }
 
-  it.each([false, true])('is dealt with when nobody has asked for it (wildcards: %s)', async (wildcard) => {
+  it.each([false, true])('is handled when nobody has asked for it (wildcards: %s)', async (wildcard) => {
     const { app, deadLetters } = await appended(wildcard, [Mailer]);
 
     expect(deadLetters).toEqual([]);

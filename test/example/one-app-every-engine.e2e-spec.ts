@@ -229,7 +229,7 @@ describe.each(PLACES)('a shop that keeps its events %s', (_name, newPlace) => {
       expect(shop.table.rows.get('1')!.state).toBe('paid');
     });
 
-    it('still has the payments that were put aside', async () => {
+    it('still has the payments that were dead-lettered', async () => {
       shop.bank.blockedCards.add('card of Eve');
       await placeOrder('1', 'Eve');
       await shop.orders.confirm('1');

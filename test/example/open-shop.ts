@@ -22,7 +22,7 @@ export async function openShop(
     store: app.get(EventStore),
     handlers: app.get(StreamSubscriptions),
     deadLetters: app.get(DeadLetters),
-    /** Resolves when the handlers have dealt with everything. */
+    /** Resolves when the handlers have handled everything. */
     settled: () => whenSettled(app),
     /** Closes the shop and opens it again, as a deployment does. */
     reopened: async () => {

@@ -71,7 +71,7 @@ describe.each(PLACES)('two processes on %s, one of which runs a durable handler'
     const upTo = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
     expect(first).toEqual(upTo(1, first.length));
     expect(second).toEqual(upTo(second[0], last));
-    // What was not in the checkpoint comes again, and nothing is passed over.
+    // What was not in the checkpoint is delivered again, and nothing is passed over.
     expect(second[0]).toBeLessThanOrEqual(first.length + 1);
   }
 

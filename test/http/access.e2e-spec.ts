@@ -234,7 +234,7 @@ describe.each(ADAPTERS)('on %s, with a rule of access', (adapter) => {
     expect((await get('/events?streams=$*', as('acme'))).json.events).toEqual([]);
   });
 
-  it('a live client is told of no place but those of events it may see, and misses nothing when it comes again', async () => {
+  it('a live client is told of no place but those of events it may see, and misses nothing when it reconnects', async () => {
     const clock = new ManualClock();
     const { url, store } = await start({ store: { clock } });
     await store.append('globex-0', { type: 'hidden' });

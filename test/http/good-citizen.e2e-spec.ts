@@ -144,7 +144,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect([refused.status, refused.json.field]).toEqual([400, 'type']);
   });
 
-  it('a client that follows while the storage is away is asked to come again', async () => {
+  it('a client that follows while the storage is away is asked to reconnect', async () => {
     let isAway = false;
     const engine = aroundEngine((_verb, ask) => {
       if (isAway) throw new StorageUnavailableError('PostgreSQL', false, new Error('ECONNREFUSED db.internal'));

@@ -73,7 +73,7 @@ describe.each(ADAPTERS)('on %s, following events live', (adapter) => {
     });
   });
 
-  describe('a client that comes again', () => {
+  describe('a client that reconnects', () => {
     it('goes on after the id it names, whatever the query says', async () => {
       const { store, url } = await startHttpApp(adapter);
       await store.append('orders', numbered(1, 5));
@@ -197,7 +197,7 @@ describe.each(ADAPTERS)('on %s, following events live', (adapter) => {
       expect(client.blocks.at(-1)).toMatchObject({ id: expect.stringMatching(/^7-/), data: undefined });
     });
 
-    it('has to come again after a minute, and goes on where it was', async () => {
+    it('has to reconnect after a minute, and goes on where it was', async () => {
       const clock = new ManualClock();
       const { store, url } = await startHttpApp(adapter, { store: { clock } });
       await store.append('orders', numbered(1, 3));
@@ -345,9 +345,7 @@ describe.each(ADAPTERS)('on %s, following events live', (adapter) => {
 
     // Every status but 200 would be the last thing that an EventSource hears.
     expect([refused.status, refused.headers['content-type']]).toEqual([200, 'text/event-stream']);
-    expect(refused.text).toMatch(
-      /^: There are 2 live clients, as many as may be: come again\.\nretry: [2-5]\d{3}\n\n$/,
-    );
+    expect(refused.text).toMatch(/^: There are 2 live clients, the limit. Retry later\.\nretry: [2-5]\d{3}\n\n$/);
   });
 
   it('answers HEAD with the headers alone', async () => {

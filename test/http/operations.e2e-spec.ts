@@ -101,7 +101,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     });
   });
 
-  it('GET /dead-letters gives what could not be dealt with, without a trace of the code', async () => {
+  it('GET /dead-letters gives what could not be handled, without a trace of the code', async () => {
     const { store, get, app } = await start();
     await store.append('orders', numbered(1, 3));
     await app.get(StreamSubscriptions).whenSettled();
@@ -180,7 +180,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     }
   });
 
-  it('POST /dead-letters/retry and /discard deal with all that match, and tell how far they are', async () => {
+  it('POST /dead-letters/retry and /discard handle all that match, and tell how far they are', async () => {
     const { store, send, get, app } = await start();
     for (let n = 0; n < 3; n++) await store.append('orders', numbered(2, 2));
     await app.get(StreamSubscriptions).whenSettled();

@@ -320,7 +320,7 @@ describe.each(ADAPTERS)('on %s, what goes wrong', (adapter) => {
     expect(answer.headers['retry-after']).toBe('30');
   });
 
-  it('says 503 and when to come again, once the store is closed', async () => {
+  it('says 503 and when to reconnect, once the store is closed', async () => {
     const { get, store } = await startHttpApp(adapter);
     await store.close();
 

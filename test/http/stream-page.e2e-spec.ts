@@ -240,7 +240,7 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
     await page.getByRole('article').nth(2).waitFor();
     app.app.get(Billing).refuses = false;
     await page.getByRole('button', { name: 'Retry order.placed at 1 in order-1' }).click();
-    await page.getByText('billing has dealt with order.placed at 1 in order-1.').waitFor();
+    await page.getByText('billing has handled order.placed at 1 in order-1.').waitFor();
     await page.getByRole('button', { name: 'Discard order.placed at 2 in order-1' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('button', { name: 'Discard order.placed at 2 in order-1' }).click();
@@ -274,16 +274,16 @@ const NOW = Date.parse('2024-05-17T18:00:00Z');
     await page.getByRole('button', { name: 'Clear' }).click();
     await page.getByRole('button', { name: 'Retry all' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Retry' }).click();
-    await page.getByText('0 of 2 were dealt with, 2 failed again.').waitFor();
+    await page.getByText('0 of 2 were handled, 2 failed again.').waitFor();
     app.app.get(Billing).refuses = false;
     await page.getByRole('button', { name: 'Retry all' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('button', { name: 'Retry all' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Retry' }).click();
-    await page.getByText('2 of 2 were dealt with.').waitFor();
+    await page.getByText('2 of 2 were handled.').waitFor();
 
     expect((await app.get('/stats')).json).toMatchObject({ deadLetters: 0 });
-    await page.getByText('None: handlers have dealt with every event').waitFor();
+    await page.getByText('None: handlers have handled every event').waitFor();
   });
 
   it('says why a retry failed, and offers none when the endpoints only read', async () => {

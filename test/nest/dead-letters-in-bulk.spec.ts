@@ -199,7 +199,7 @@ describe('retrying all that match', () => {
     expect(await deadLetters.list({ stream: 'order-1' })).toMatchObject([{ event: { data: 3 }, attempts: 2 }]);
   });
 
-  it('leaves out what is put aside meanwhile, and what somebody else deals with meanwhile', async () => {
+  it('leaves out what is dead-lettered meanwhile, and what somebody else handles meanwhile', async () => {
     const { store, settled, deadLetters, billing } = await startWithSix();
     billing.failing = (data) => data === 7;
     const [, second, third] = await deadLetters.list();

@@ -183,7 +183,7 @@ describe('retrying a dead letter', () => {
     );
   });
 
-  it('of a parked stream deals with what waited before it resolves', async () => {
+  it('of a parked stream handles what waited before it resolves', async () => {
     const { app, store, deadLetters } = await start();
     await store.append('order-1', numbered(1, 1));
     await store.append('order-1', numbered(3, 4));

@@ -67,7 +67,7 @@ describe('closing an application with a durable handler', () => {
     expect(next.get(Slow).ended).toEqual([2, 3]);
   });
 
-  it('waits no longer than shutdownTimeoutMs: the attempt is aborted, and the event comes again', async () => {
+  it('waits no longer than shutdownTimeoutMs: the attempt is aborted, and the event is delivered again', async () => {
     const engine = memoryEngine();
     const clock = new ManualClock();
     const logger = new RecordingNestLogger();
@@ -85,7 +85,7 @@ describe('closing an application with a durable handler', () => {
     await closed;
     expect(slow.signal!.aborted).toBe(true);
     expect(logger.errors.map(({ message }) => message)).toEqual([
-      'slow is still at work after 2000 ms: it is aborted.',
+      'slow did not finish within shutdownTimeoutMs (2000 ms). Its attempts were aborted.',
     ]);
     slow.release();
 
@@ -185,7 +185,7 @@ describe('closing an application with a durable handler', () => {
   });
 });
 
-it('closing an application with a live handler lets it deal with everything that was appended', async () => {
+it('closing an application with a live handler lets it handle everything that was appended', async () => {
   @Injectable()
   class Mailer {
     readonly mailed: unknown[] = [];

@@ -61,7 +61,7 @@ afterEach(() => {
 
 const DURABLE = { durable: 'handler', retry: { attempts: 2, initialDelayMs: 0 } };
 
-/** Starts an application with a handler, and lets it deal with some events. */
+/** Starts an application with a handler, and lets it handle some events. */
 async function deal(events: NewEvent[], handler: Type, ...more: Provider[]): Promise<TestingModule> {
   // What is said of the whole application is of no concern to handlers, unless they ask for it.
   return dealWith({}, events, handler, ...more);
@@ -422,7 +422,7 @@ describe('an exception filter of a handler', () => {
   });
 
   it('that returns a value acknowledges the event, too', async () => {
-    const app = await deal(numbered(1, 2), failing({ catch: () => 'dealt with' }));
+    const app = await deal(numbered(1, 2), failing({ catch: () => 'handled' }));
 
     expect(await deadBy(app)).toEqual([]);
   });

@@ -96,11 +96,11 @@ describe('a handler of typed events', () => {
 
     expect(await rejectionOf(letters.retry(letter.id))).toMatchObject({ code: 'HANDLER_FAILED' });
     broken.on = false;
-    // A mended release is another process: the letter keeps what was written.
+    // A fixed release is another process: the letter keeps what was written.
     expect(letter.event).toMatchObject({ type: 'order.placed', data: 13, schemaVersion: 1 });
   });
 
-  it('a mended release retries the letter of the one before', async () => {
+  it('a fixed release retries the letter of the one before', async () => {
     broken.on = true;
     const file = await fileOfEarlierRelease([13]);
     const before = await start(file);

@@ -152,7 +152,7 @@ describe('npm start -- 02-durable-handlers', () => {
   // Compiled with the quick start, by the first test above that needed it.
   const MAIN = 'dist/sample/02-durable-handlers/src/main.js';
 
-  it('loses no accepted order when its process is killed, and says what was retried and put aside', async () => {
+  it('loses no accepted order when its process is killed, and says what was retried and dead-lettered', async () => {
     const shown = codeBlocks(readPage('sample/02-durable-handlers/README.md')).find(
       ({ language }) => language === 'text',
     )!;

@@ -104,7 +104,7 @@ describe('a database that cannot be written', () => {
     const error = await rejectionOf(store.append('s', { type: 't', data: 2 }));
 
     expect(error).toBeInstanceOf(StorageFailedError);
-    expect((error as Error).message).toMatch(/readonly database.*mend it/);
+    expect((error as Error).message).toMatch(/readonly database.*fix it/);
     expect(dataOf(await store.readStream('s'))).toEqual([1]);
   });
 });

@@ -156,5 +156,5 @@ it('does not hold up the end of the store for ever when it does not come back', 
   await clock.advance(501);
   await closing;
 
-  expect(logger.errors).toEqual([expect.stringMatching(/onExpire is still at work after 500 ms/)]);
+  expect(logger.errors).toEqual([expect.stringMatching(/onExpire did not finish within shutdownTimeoutMs \(500 ms\)/)]);
 });

@@ -126,7 +126,7 @@ describe('a database that is not there yet', () => {
     expect(tried()).toBe(1);
   });
 
-  it('is not waited for when no waiting mends what is wrong', async () => {
+  it('is not waited for when no waiting fixes what is wrong', async () => {
     const { engine, tried } = engineAfter(1, () => new StorageFailedError('database', new Error('wrong password')));
 
     const error = await rejectionOf(openEventStore({ engine }));

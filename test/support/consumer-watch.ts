@@ -126,7 +126,7 @@ export class ConsumerWatch {
     event.isKept = true;
   }
 
-  /** No more comes again after a crash than was not saved, and nothing after an orderly end. */
+  /** No more is delivered again after a crash than was not saved, and nothing after an orderly end. */
   #watchRepeat(run: WatchedRun, event: WatchedEvent): void {
     const { success } = event;
     // A retry may have been asked for before the loop knew that the dead letter was kept.
@@ -147,7 +147,7 @@ export class ConsumerWatch {
       const keepsWaiting = this.options.onFailure === 'park-stream' && earlier.letter === 'open';
       const isOver = earlier.success !== undefined || earlier.hadLetter || this.isTrimmed(earlier);
       if ((keepsWaiting && !isOver) || !this.isFinished(earlier)) {
-        this.wrong(`${place(event)} began before ${place(earlier)} was dealt with`);
+        this.wrong(`${place(event)} began before ${place(earlier)} was handled`);
       }
     }
   }
@@ -176,7 +176,7 @@ export class ConsumerWatch {
     }
   }
 
-  /** Says that `settled` has resolved: what there was when it was called is dealt with, or waits in a parked stream. */
+  /** Says that `settled` has resolved: what there was when it was called is handled, or waits in a parked stream. */
   settled(before: readonly WatchedEvent[]): void {
     for (const event of before) {
       const mayWait = this.#streams

@@ -20,7 +20,7 @@ import { lettersIn } from './letters-in.js';
 
 const MOST_EVENTS = 10;
 const FAULTY_STEPS = 80;
-/** How many steps may pass until everything is dealt with, once nothing stands in the way any more. */
+/** How many steps may pass until everything is handled, once nothing stands in the way any more. */
 const STEPS_TO_SETTLE = 4_000;
 
 interface Process extends Life {
@@ -38,7 +38,7 @@ export interface WorldStats {
   restarts: number;
   repeats: number;
   deadLetters: number;
-  mended: number;
+  fixed: number;
   timeouts: number;
   faults: number;
   trims: number;
@@ -50,7 +50,7 @@ export interface WorldStats {
  * A small world with one durable handler, in which a seed decides what happens when: appends, failures, time limits,
  * crashes, restarts, pauses, retention, retries of dead letters, checkpoints that cannot be saved.
  *
- * A `ConsumerWatch` looks on. In the end nothing stands in the way any more, and everything has to be dealt with.
+ * A `ConsumerWatch` looks on. In the end nothing stands in the way any more, and everything has to be handled.
  */
 export class ConsumerWorld {
   readonly stats: WorldStats = {
@@ -58,7 +58,7 @@ export class ConsumerWorld {
     restarts: 0,
     repeats: 0,
     deadLetters: 0,
-    mended: 0,
+    fixed: 0,
     timeouts: 0,
     faults: 0,
     trims: 0,
@@ -238,7 +238,7 @@ export class ConsumerWorld {
     this.#steps.say('is down');
     this.stats.restarts++;
     if (this.#steps.pendingTimers > 0) this.#watch.wrong(`${this.#steps.pendingTimers} timers are left`);
-    // What could not be saved comes again, as after a crash.
+    // What could not be saved is delivered again, as after a crash.
     if (this.#watch.checkpoint?.isRunning === false) this.#endedInOrder = process;
     this.#end(process);
   }
@@ -261,12 +261,12 @@ export class ConsumerWorld {
   /** Retries or discards one of the dead letters. */
   #mendLetter(process: Process): void {
     const { consumer, deadLetters } = process;
-    const mend = async (): Promise<void> => {
+    const fix = async (): Promise<void> => {
       const letters = await lettersIn(deadLetters);
       if (letters.length === 0 || !process.isAlive) return;
       const letter = this.#steps.random.pick(letters);
       const { globalPosition } = letter.event;
-      this.stats.mended++;
+      this.stats.fixed++;
       if (this.#handler.kills(globalPosition) || this.#steps.oneIn(2)) {
         this.#steps.say(`discard ${letter.id}`);
         await consumer.discard(letter);
@@ -276,7 +276,7 @@ export class ConsumerWorld {
         await consumer.retry(letter).finally(() => process.isAlive && this.#retried.delete(globalPosition));
       }
     };
-    if (process.isReady && !process.isEnding) mend().catch(() => undefined);
+    if (process.isReady && !process.isEnding) fix().catch(() => undefined);
   }
 
   #trim(): void {

@@ -25,7 +25,7 @@ import { internalsOf } from '../../lib/store/store-internals.js';
 
 const MOST_EVENTS = 14;
 const FAULTY_STEPS = 240;
-/** How many steps may pass until everything is dealt with, once nothing stands in the way any more. */
+/** How many steps may pass until everything is handled, once nothing stands in the way any more. */
 const STEPS_TO_SETTLE = 20_000;
 const NAMES = ['p1', 'p2', 'p3'];
 
@@ -68,7 +68,7 @@ export interface LeaseWorldStats {
  * processes start, end, crash and stall, clocks are wrong, renewals and saves fail or answer late, events fail.
  *
  * A `ConsumerWatch` looks on, and besides it is watched that an event is begun only by the process that has the lease, and
- * by no two at a time that are awake. In the end nothing stands in the way any more, and everything has to be dealt with.
+ * by no two at a time that are awake. In the end nothing stands in the way any more, and everything has to be handled.
  */
 export class LeaseWorld {
   readonly stats: LeaseWorldStats = {
@@ -331,7 +331,7 @@ export class LeaseWorld {
   /** Retries or discards one of the dead letters, in whatever process. */
   #mendLetter(process: Process): void {
     const { consumer, deadLetters } = process;
-    const mend = async (): Promise<void> => {
+    const fix = async (): Promise<void> => {
       const letters = await lettersIn(deadLetters);
       if (letters.length === 0 || !process.isAlive) return;
       const letter = this.#steps.random.pick(letters);
@@ -345,7 +345,7 @@ export class LeaseWorld {
         await consumer.retry(letter).finally(() => this.#retriesOf(process).delete(globalPosition));
       }
     };
-    if (process.isReady && !process.isEnding) mend().catch(() => undefined);
+    if (process.isReady && !process.isEnding) fix().catch(() => undefined);
   }
 
   #retriesOf(process: Process): Set<number> {
@@ -421,7 +421,7 @@ export class LeaseWorld {
     return this.#parts.every(({ watch }) => {
       if (this.#options.onFailure === 'park-stream' && watch.hasOpenLetters) return false;
       const { position, parked } = watch.checkpoint ?? { position: -1, parked: [] };
-      // A stream goes on some time after its dead letter was mended in another process.
+      // A stream goes on some time after its dead letter was fixed in another process.
       return watch.open.length === 0 && position >= watch.lastPlace && parked.length === 0;
     });
   }

@@ -32,7 +32,7 @@ export class ScriptedHandler {
   }
 
   /** Lets attempts at an event succeed again. */
-  mend(data: unknown): void {
+  fix(data: unknown): void {
     this.#failures.delete(data);
   }
 

@@ -518,7 +518,7 @@ describe('liveness', () => {
     expect(asked).toEqual([]);
   });
 
-  it('is down when a store was closed, which only a new start mends', async () => {
+  it('is down when a store was closed, which only a new start fixes', async () => {
     const { store, live } = await serve();
     await store.close();
 

@@ -46,7 +46,7 @@ class Chain {
 }
 
 describe.each(ENGINES)('an application has settled, on %s,', (_kind, createEngine) => {
-  it('when its handlers have dealt with everything that was appended', async () => {
+  it('when its handlers have handled everything that was appended', async () => {
     const app = await startApp({ imports: [EventStoreModule.forRoot({ engine: createEngine() })], providers: [Slow] });
 
     await app.get(EventStore).append('orders', numbered(1, 5));
@@ -55,7 +55,7 @@ describe.each(ENGINES)('an application has settled, on %s,', (_kind, createEngin
     expect(app.get(Slow).dealtWith).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('when they have dealt with what handlers appended in turn', async () => {
+  it('when they have handled what handlers appended in turn', async () => {
     const app = await startApp({ imports: [EventStoreModule.forRoot({ engine: createEngine() })], providers: [Chain] });
 
     await app.get(EventStore).append('stage-1', numbered(1, 3));

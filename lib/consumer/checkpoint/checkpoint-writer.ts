@@ -41,14 +41,14 @@ export class CheckpointWriter {
     private readonly onFailure: (error: unknown) => void,
   ) {}
 
-  /** Says that an event was dealt with. */
+  /** Says that an event was handled. */
   changed(): void {
     this.#unsaved++;
     if (!this.isFull) this.#saveIn(this.intervalMs);
     else if (!this.#saving) void this.#saveInBackground();
   }
 
-  /** Says that there was nothing to deal with up to a further place. */
+  /** Says that there was nothing to handle up to a further place. */
   passed(): void {
     if (this.#isClosed) return;
     this.#hasPassed = true;

@@ -3,7 +3,7 @@ import type { Place } from '../../store/values/place.js';
 
 /**
  * A checkpoint as it may be gone on from when the log has nothing in common with it beyond a place: what it says of events
- * behind that place is dropped, so that they are dealt with.
+ * behind that place is dropped, so that they are handled.
  */
 export function cutAt(kept: Checkpoint, { position, id }: Place): Checkpoint {
   const isOfLog = kept.streamId == null;

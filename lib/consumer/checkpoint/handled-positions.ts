@@ -10,7 +10,7 @@ interface Taken {
 }
 
 /**
- * Which of the events taken from the log, in order, were dealt with, in any order.
+ * Which of the events taken from the log, in order, were handled, in any order.
  *
  * `position` never passes an event that is not done, so nothing is missed when reading begins again there; what was done
  * beyond it is listed in `ahead`, so that it is not done twice.
@@ -29,7 +29,7 @@ export class HandledPositions {
     this.#globalPosition = globalPosition;
   }
 
-  /** Every event up to here was dealt with. */
+  /** Every event up to here was handled. */
   get position(): number {
     return this.#place.position;
   }

@@ -10,7 +10,7 @@ import type { Tenure } from '../leases/lease-holder.js';
  * The checkpoint of one handler, as it is kept: each save replaces the one that was loaded or saved last here, and no other.
  *
  * What keeps it may be put back to an earlier state. Then whoever saved over what is kept would say of events that they were
- * dealt with whose effects went back with it.
+ * handled whose effects went back with it.
  */
 export class StoredCheckpoint {
   #last: Checkpoint | null = null;

@@ -10,7 +10,7 @@ const CLAIM_MS = 30_000;
 const ASK_AGAIN_AFTER_MS = 100;
 
 /**
- * Lets each dead letter be dealt with once at a time: in this process by turns, and among those who share the log by leases.
+ * Lets each dead letter be handled once at a time: in this process by turns, and among those who share the log by leases.
  *
  * A process that stands still for longer than a lease lasts loses its claim while its handler is at work.
  */
@@ -19,7 +19,7 @@ export class DeadLetterClaims {
 
   constructor(private readonly store: EventStore) {}
 
-  /** Acts when nobody else deals with the letter any more. @throws what `act` fails with */
+  /** Acts when nobody else handles the letter any more. @throws what `act` fails with */
   hold(id: string, act: () => Promise<void>): Promise<void> {
     if (!this.store.supports.leases) return this.#turns.take(id, act);
     const claim = `$dead-letter-claim-${parseInt(markOf(id), 36) % CLAIMS}`;

@@ -103,7 +103,7 @@ export class DeadLetterIndex {
     }
   }
 
-  /** @param failedAt when it was put aside before, as before a crash: it keeps its place */
+  /** @param failedAt when it was dead-lettered before, as before a crash: it keeps its place */
   #entryOf(change: RecordedEvent, data: DeadLetterChange, failedAt = change.recordedAt.getTime()): DeadLetterEntry {
     const { position } = change;
     const { id, event, error, attempts, isParked } = data;

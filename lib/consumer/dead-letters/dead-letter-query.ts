@@ -9,9 +9,9 @@ export interface DeadLetterFilter {
   readonly subscription?: string;
   /** A part of the error's name, or of the first 500 characters of its message, in upper or lower case. */
   readonly error?: string;
-  /** Put aside at this time or later. */
+  /** Dead-lettered at this time or later. */
   readonly from?: Time;
-  /** Put aside before this time. */
+  /** Dead-lettered before this time. */
   readonly to?: Time;
   /** The stream of the event. */
   readonly stream?: string;

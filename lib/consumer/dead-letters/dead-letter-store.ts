@@ -14,7 +14,7 @@ import { KeyedMutex } from '../keyed-mutex.js';
 import { DeadLetterIndex, type DeadLetterChange, type DeadLetterEntry } from './dead-letter-index.js';
 import { compareOrder, type CheckedDeadLetterFilter } from './dead-letter-query.js';
 
-/** An event that a durable handler could not deal with, put aside. */
+/** An event that a durable handler could not handle, kept for a later decision. */
 export interface DeadLetter {
   /** Names it for `retry` and `discard`. */
   readonly id: string;
@@ -26,13 +26,13 @@ export interface DeadLetter {
   readonly error: { readonly name: string; readonly message: string; readonly stack?: string };
   /** How often the event was tried, with the retries asked for since. */
   readonly attempts: number;
-  /** When it was put aside. */
+  /** When it was dead-lettered. */
   readonly failedAt: Date;
   /** Whether later events of its stream wait behind it. */
   readonly isParked: boolean;
 }
 
-/** What is kept of a dead letter when it is put aside. */
+/** What is kept of an event when it becomes a dead letter. */
 export type NewDeadLetter = Pick<DeadLetter, 'subscription' | 'event' | 'attempts' | 'isParked'> & {
   readonly error: unknown;
 };
@@ -61,7 +61,7 @@ export class DeadLetterStore {
     return this.store.name;
   }
 
-  /** Puts an event aside. Doing it twice, as after a crash, keeps one. */
+  /** Keeps an event as a dead letter. Doing it twice, as after a crash, keeps one. */
   async add({ subscription, event, error, attempts, isParked }: NewDeadLetter): Promise<void> {
     await this.#append(subscription, 'dead-letter.added', {
       id: `${subscription}:${event.globalPosition}`,
@@ -72,7 +72,7 @@ export class DeadLetterStore {
     });
   }
 
-  /** Says that the handler has dealt with it after all. */
+  /** Says that the handler has handled it after all. */
   async handled({ id, subscription }: DeadLetter): Promise<void> {
     await this.#append(subscription, 'dead-letter.handled', { id });
   }
@@ -227,7 +227,7 @@ function rowOf(handled: RecordedEvent): EventRow & JsonValue {
   };
 }
 
-/** What can be kept of whatever a handler threw; text that is no well-formed Unicode is mended. */
+/** What can be kept of whatever a handler threw; text that is no well-formed Unicode is fixed. */
 function describe(error: unknown): DeadLetter['error'] & JsonValue {
   const wellFormed = (text: unknown): string => Buffer.from(String(text)).toString();
   if (!(error instanceof Error)) return { name: 'Error', message: wellFormed(messageOf(error)) };

@@ -11,7 +11,7 @@ interface Parked {
 /**
  * The streams that wait behind a dead letter.
  *
- * Their later events are passed over and stay in the log. A release deals with them in order, until it has caught up with
+ * Their later events are passed over and stay in the log. A release handles them in order, until it has caught up with
  * what was passed over; then the stream goes on like any other.
  */
 export class ParkedStreams {
@@ -19,7 +19,7 @@ export class ParkedStreams {
 
   /**
    * @param readOn gives the next events of a stream after a position, some of them; none when there are no more
-   * @param deal deals with one event; false when it was put aside and its stream is parked once more
+   * @param deal handles one event; false when it was dead-lettered and its stream is parked once more
    * @param changed told when the list has changed
    */
   constructor(
@@ -70,7 +70,7 @@ export class ParkedStreams {
     return true;
   }
 
-  /** Notes that an event was dealt with that had been passed over. @returns undoes it; undefined when it was not */
+  /** Notes that an event was handled that had been passed over. @returns undoes it; undefined when it was not */
   dealtWith({ streamId, position, globalPosition }: RecordedEvent): (() => void) | undefined {
     const parked = this.#streams.get(streamId);
     if (!parked || position > parked.skippedTo) return undefined;
@@ -79,7 +79,7 @@ export class ParkedStreams {
     return () => void Object.assign(parked, { handledTo, globalPosition: place });
   }
 
-  /** Deals with what was passed over; the stream waits no more unless one of its events is put aside again. */
+  /** Handles what was passed over; the stream waits no more unless one of its events is dead-lettered again. */
   async release(streamId: string): Promise<void> {
     for (;;) {
       const parked = this.#streams.get(streamId);

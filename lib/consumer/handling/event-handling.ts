@@ -34,8 +34,8 @@ export interface HandlingConsumer {
   readonly noteHaltByPolicy: () => void;
 }
 
-/** What has become of an event: handled, put aside as a dead letter or skipped, or put aside with the rest of its stream. */
-export type EventFate = 'handled' | 'put aside' | 'stream parked';
+/** What has become of an event: handled, dead-lettered or skipped, or dead-lettered with the rest of its stream. */
+export type EventFate = 'handled' | 'dead-lettered' | 'stream parked';
 
 /**
  * Handles one event: makes attempts as often as the policy allows and, if they are in vain, does with it what the policy says.
@@ -82,7 +82,7 @@ export class EventHandling {
     try {
       return await this.#giveUp(event, failure, count);
     } finally {
-      // Whoever comes back to it, because it could not be put aside or the handler has stopped, tries it as often again.
+      // Whoever comes back to it, because it could not be dead-lettered or the handler has stopped, tries it as often again.
       checkpoint.countAttempts(event, 0);
     }
   }
@@ -195,9 +195,9 @@ export class EventHandling {
     }
     if (policy === 'skip') {
       report.error(`${what}; it goes on with the next`, failure, fields);
-      return 'put aside';
+      return 'dead-lettered';
     }
     report.error(`${what}; the event is a dead letter now${isParked ? ', and its stream waits' : ''}`, failure, fields);
-    return isParked ? 'stream parked' : 'put aside';
+    return isParked ? 'stream parked' : 'dead-lettered';
   }
 }

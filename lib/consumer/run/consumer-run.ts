@@ -193,7 +193,7 @@ export class ConsumerRun {
       done();
       writer?.changed();
     } catch (error) {
-      if (!(error instanceof Interrupted)) failed(`it could not deal with event ${event.id}`, error, event);
+      if (!(error instanceof Interrupted)) failed(`it could not handle event ${event.id}`, error, event);
       // Its tenure is over, which nobody has said yet.
       else if (isRunning()) this.#waiting.putBack({ event, done });
     } finally {

@@ -392,7 +392,7 @@ export class EventConsumer implements Consumer {
 
   /**
    * Ends for good. A durable handler begins no event any more, finishes those it is at, and saves its checkpoint; a live
-   * one, which nobody reminds of what it missed, first deals with everything appended until now. After the store's
+   * one, which nobody reminds of what it missed, first handles everything appended until now. After the store's
    * `shutdownTimeoutMs` the attempts that run are aborted and not waited for.
    */
   async stop(): Promise<void> {
@@ -407,7 +407,7 @@ export class EventConsumer implements Consumer {
     const cancelDeadline = store.clock.setTimer(() => {
       if (this.#attempts.running > 0)
         store.logger.error(
-          `${this.#label} is still at work after ${internalsOf(store).shutdownTimeoutMs} ms: it is aborted.`,
+          `${this.#label} did not finish within shutdownTimeoutMs (${internalsOf(store).shutdownTimeoutMs} ms). Its attempts were aborted.`,
         );
       this.#attempts.interrupt();
       this.#attempts.abortRunning();

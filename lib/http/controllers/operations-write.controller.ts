@@ -22,7 +22,7 @@ import { CHECKED_HTTP_OPTIONS, HTTP_STORE } from '../http.tokens.js';
 import { Query, refuseQuery } from '../request/query.js';
 import { accessOf, checkCanWrite, checkIsOperator, type StreamAccess } from '../request/stream-access.js';
 
-/** Has snapshots written, and deals with dead letters. */
+/** Has snapshots written, and handles dead letters. */
 export class OperationsWriteController {
   constructor(
     @Inject(HTTP_STORE) private readonly store: EventStore,

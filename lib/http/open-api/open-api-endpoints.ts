@@ -82,8 +82,8 @@ export const PARAMETERS = {
   prefix: query('prefix', textSchema, 'Only streams whose id begins with it.'),
   afterLetter: query('after', textSchema, 'What `next` of the page before says.'),
   error: query('error', textSchema, 'A part of the name or the message of the error.'),
-  failedFrom: query('from', timeSchema, 'Put aside at this time or later.'),
-  failedTo: query('to', timeSchema, 'Put aside before this time.'),
+  failedFrom: query('from', timeSchema, 'Dead-lettered at this time or later.'),
+  failedTo: query('to', timeSchema, 'Dead-lettered before this time.'),
   subscription: query('subscription', textSchema, 'Only those of this handler.'),
   lastEventId: header(
     'Last-Event-ID',
@@ -193,7 +193,7 @@ export const ENDPOINTS: readonly (readonly [Type, string, EndpointDescription])[
     OperationsController,
     'listDeadLetters',
     {
-      summary: 'The events that handlers could not deal with',
+      summary: 'The events that handlers could not handle',
       takes: [...DEAD_LETTER_FILTER, 'afterLetter', 'limit'],
       answers: { 200: { [JSON_MEDIA]: deadLetterListSchema } },
       problems: [400],

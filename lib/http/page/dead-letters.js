@@ -4,14 +4,14 @@ import { jsonView } from './json-view.js';
 import { PollingElement } from './polling.js';
 import { hashOf } from './route.js';
 
-/** The events that handlers could not deal with, and what can be done about them. */
+/** The events that handlers could not handle, and what can be done about them. */
 class DeadLetters extends PollingElement {
   #isAsking = false;
   #shown = '';
   #after = '';
   #filter = filterForm();
   #bulk = el('p', { class: 'buttons', hidden: true });
-  #progress = el('progress', { 'aria-label': 'How many were dealt with', hidden: true });
+  #progress = el('progress', { 'aria-label': 'How many were handled', hidden: true });
   #list = el('div');
 
   connectedCallback() {
@@ -62,7 +62,7 @@ class DeadLetters extends PollingElement {
   get #nothing() {
     if (this.#isFiltered) return 'None that matches.';
     if (this.#after !== '') return 'None on this page.';
-    return 'None: handlers have dealt with every event, or are still trying.';
+    return 'None: handlers have handled every event, or are still trying.';
   }
 
   async #showFrom(after) {
@@ -73,8 +73,7 @@ class DeadLetters extends PollingElement {
 
   #bulkButtons() {
     const which = this.#isFiltered ? 'all that match' : 'all';
-    const retry = () =>
-      this.#doWithAll('retry', `Hand ${which} to their handlers once more?`, 'Retry', 'were dealt with');
+    const retry = () => this.#doWithAll('retry', `Hand ${which} to their handlers once more?`, 'Retry', 'were handled');
     const discard = () =>
       this.#doWithAll(
         'discard',
@@ -142,7 +141,7 @@ class DeadLetters extends PollingElement {
   #buttonsOf({ id, event, subscription }) {
     const name = `${event.type} at ${event.position} in ${event.streamId}`;
     const path = `dead-letters/${encodeURIComponent(id)}`;
-    const retry = () => this.#do(() => post(address(`${path}/retry`)), `${subscription} has dealt with ${name}.`);
+    const retry = () => this.#do(() => post(address(`${path}/retry`)), `${subscription} has handled ${name}.`);
     const discard = async () => {
       if (await confirmed(`Give up ${name}? ${subscription} will not get it again.`, 'Discard')) {
         await this.#do(() => post(address(path), 'DELETE'), `${name} was given up.`);

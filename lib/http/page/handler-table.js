@@ -3,8 +3,8 @@ import { el, number } from './dom.js';
 import { PollingElement } from './polling.js';
 
 const STATES = {
-  live: 'has dealt with everything',
-  'catching-up': 'is dealing with history',
+  live: 'has handled everything',
+  'catching-up': 'is handling history',
   paused: 'was paused',
   stopped: 'has stopped',
 };

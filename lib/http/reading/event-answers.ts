@@ -91,7 +91,7 @@ export class EventAnswers implements BeforeApplicationShutdown {
 
   async #answerWithLines(response: HttpResponse, { query, reading, isVisible, user }: EventRequest): Promise<void> {
     const { signal } = this.#shutdown;
-    if (signal.aborted) throw new ServiceUnavailableException('The application is about to end: come again.');
+    if (signal.aborted) throw new ServiceUnavailableException('The application is shutting down. Retry later.');
     const limit = query.number('limit') ?? Infinity;
     if (limit < 1) throw new ValidationError('limit', `${limit} is out of range: give a number from 1.`);
     const { clock } = this.store;

@@ -12,8 +12,8 @@ export class LineClients {
     this.#places = new ClientPlaces({
       most: maxLineClients,
       mostPerUser: maxLineClientsPerUser,
-      full: (count) => `There are ${count} clients that take events as lines, as many as may be: come again.`,
-      fullForUser: (count) => `You take events as lines ${count} times, as often as may be: end one, or come again.`,
+      full: (count) => `There are ${count} clients that take events as lines, the limit. Retry later.`,
+      fullForUser: (count) => `You take events as lines ${count} times, the limit. End one, or retry later.`,
     });
   }
 

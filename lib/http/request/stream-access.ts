@@ -8,7 +8,7 @@ import type { HttpRequest } from './http-exchange.js';
 export interface StreamAccess {
   /** Whether it may read the stream. What it may not read is left out of lists, and refused where it is asked for. */
   canRead(streamId: string): boolean;
-  /** Whether it may append to the stream, and deal with the dead letters of its events. */
+  /** Whether it may append to the stream, and handle the dead letters of its events. */
   canWrite(streamId: string): boolean;
   /** Whether it may see the figures of the whole store and the state of all handlers, and have a snapshot written. */
   readonly isOperator: boolean;

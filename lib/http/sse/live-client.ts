@@ -35,7 +35,7 @@ export interface LiveSource {
  * - *waiting*: it has everything, and its channel hands it what comes next.
  * - *draining*: the connection has more than it takes at once. Nothing is put into it, and nothing waits for it but its
  *   place. Left, when the connection has taken all, for *waiting*, over what the channel has kept, or for *reading*.
- * - *ended*: it was sent the end, or has gone. It comes again with the id of the last event it got.
+ * - *ended*: it was sent the end, or has gone. It reconnects with the id of the last event it got.
  */
 export class LiveClient implements Follower {
   #channel: LiveChannel | undefined;
@@ -68,7 +68,7 @@ export class LiveClient implements Follower {
     this.#known = known;
     const { clock } = source.store;
     this.#writtenAt = monotonic(clock);
-    // Those that came together, as after a deployment, do not have to come again together.
+    // Those that came together, as after a deployment, do not have to reconnect together.
     const share = 1 - (clock.random ?? Math.random)() / 10;
     this.#endsAt = this.#writtenAt + source.times.sessionMs * share;
     response.on('drain', () => this.#drained());
@@ -81,7 +81,7 @@ export class LiveClient implements Follower {
   }
 
   /**
-   * @param retryMs how soon it is to come again after its connection has ended
+   * @param retryMs how soon it is to reconnect after its connection has ended
    * @param reset when its last event is of another log
    */
   start(retryMs: number, reset: LiveStart['reset']): void {
@@ -119,7 +119,7 @@ export class LiveClient implements Follower {
     void this.#goOn();
   }
 
-  /** Sends the end: a client that wants to go on comes again. */
+  /** Sends the end: a client that wants to go on reconnects. */
   end(): void {
     if (this.#hasEnded) return;
     this.#leave();
@@ -127,7 +127,7 @@ export class LiveClient implements Follower {
     this.response.end();
   }
 
-  /** It comes again from its place; whoever follows the same is not concerned. */
+  /** It reconnects from its place; whoever follows the same is not concerned. */
   fail(error: unknown): void {
     this.source.report(error);
     this.end();

@@ -5,7 +5,7 @@ import { wholeNumber } from '../request/query.js';
 
 const TEXT = new RegExp(`^(\\d+)(?:-(${MARK_PATTERN}))?$`);
 
-/** What a client says when it comes again: the position it has come to, and the mark of the event there, as in `42-0y3k9qa`. */
+/** What a client says when it reconnects: the position it has come to, and the mark of the event there, as in `42-0y3k9qa`. */
 export function liveIdOf({ position, mark }: Place): string {
   return mark === undefined ? String(position) : `${position}-${mark}`;
 }

@@ -24,7 +24,7 @@ export interface LiveStart {
 }
 
 /**
- * Where a client goes on: after the last event it got, which a browser says in `Last-Event-ID` when it comes again, and a
+ * Where a client goes on: after the last event it got, which a browser says in `Last-Event-ID` when it reconnects, and a
  * polyfill in `lastEventId`; else where the query says, `after=end` for what is appended from now on; else at the beginning.
  *
  * A log that ends before the client's last event, or has another event there, is another one: it was lost, made anew, or put

@@ -28,7 +28,7 @@ import type { LiveTarget } from './live-target.js';
 
 /** How often is looked what is due, at most. */
 const TICK_MS = 1_000;
-/** How soon a browser comes again after its connection has ended. */
+/** How soon a browser reconnects after its connection has ended. */
 const RETRY_MS = 1_000;
 /** How long a client may take for the rest, when the application ends. */
 const LAST_WORDS_MS = 500;
@@ -54,8 +54,8 @@ export class LiveStreams implements BeforeApplicationShutdown {
     this.#places = new ClientPlaces({
       most: options.maxLiveClients,
       mostPerUser: options.maxLiveClientsPerUser,
-      full: (count) => `There are ${count} live clients, as many as may be: come again.`,
-      fullForUser: (count) => `You have ${count} live clients, as many as may be: end one, or come again.`,
+      full: (count) => `There are ${count} live clients, the limit. Retry later.`,
+      fullForUser: (count) => `You have ${count} live clients, the limit. End one, or retry later.`,
     });
     this.#source = {
       store,
@@ -74,7 +74,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
   }
 
   /**
-   * Lets a client in, if there is room and the store can be read; otherwise asks it to come again.
+   * Lets a client in, if there is room and the store can be read; otherwise asks it to reconnect.
    *
    * That is asked with 200: to an `EventSource` every other answer is final (HTML Standard, 9.2.3).
    *
@@ -104,7 +104,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
 
   /** @throws {ServiceUnavailableException} when there are as many clients as may be, or the application ends */
   #checkRoom(user: string | undefined): void {
-    if (this.#isClosing) throw new ServiceUnavailableException('The application is about to end: come again.');
+    if (this.#isClosing) throw new ServiceUnavailableException('The application is shutting down. Retry later.');
     this.#places.check(user);
   }
 
@@ -205,7 +205,7 @@ export class LiveStreams implements BeforeApplicationShutdown {
     if (error === undefined || error instanceof StoreClosedError) return;
     const { name, logger, metricsCollector } = this.store;
     metricsCollector.onBackgroundFailure?.({ store: name, operation: 'http-live' });
-    logger.error(`Store "${name}": live clients were ended, and come again: ${messageOf(error)}`, stackOf(error));
+    logger.error(`Store "${name}": live clients were ended, and reconnect: ${messageOf(error)}`, stackOf(error));
   }
 
   #stopTicking(): void {

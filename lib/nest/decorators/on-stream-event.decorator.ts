@@ -62,7 +62,7 @@ const MARKS = Symbol.for('nestjs-stream-store:on-stream-event');
  *
  * The method belongs to a provider or a controller; guards, pipes, interceptors, exception filters and parameter decorators
  * of the class and of the method work on it, with the context type `'stream-event'`; those of the application only with
- * `globalEnhancers`. An event counts as dealt with when the promise that the method
+ * `globalEnhancers`. An event counts as handled when the promise that the method
  * returned has resolved, or when an exception filter has swallowed its failure.
  *
  * With `durable`, every event is handled at least once, in the order of its stream, also across restarts.

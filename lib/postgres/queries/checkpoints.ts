@@ -20,7 +20,7 @@ const LONGEST_PAUSE_BEFORE_COMMIT = '5s';
  * Keeps a checkpoint, if what is asked of the lease and of the log is so.
  *
  * The row of the lease stays locked to the end of the transaction: whoever wants to take it over waits, and then loads this
- * checkpoint. Without that, both could deal with the same events and both would commit.
+ * checkpoint. Without that, both could handle the same events and both would commit.
  *
  * The answer is one row: whether the lease is held, whether the log goes on from the place and where it ends, and whether
  * the checkpoint was kept. It was not, when another one was there than the one to be replaced.

@@ -31,7 +31,7 @@ export interface SubscribeOptions {
   readonly onGap?: (gap: SubscriptionGap) => void;
   /**
    * Told when the log does not go on from where this subscription was: it was put back to an earlier state, as by a restored
-   * backup. The subscription goes on from an earlier place, so some events may come again.
+   * backup. The subscription goes on from an earlier place, so some events may be delivered again.
    */
   readonly onFork?: (fork: SubscriptionFork) => void;
 }

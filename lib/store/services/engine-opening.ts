@@ -6,7 +6,7 @@ const LAST_PAUSE_MS = 2_000;
 
 /**
  * Opens an engine, and waits for what it keeps events in when that is not there yet, as after a deployment in which the
- * database comes up last. What no waiting mends, such as a wrong password, fails at once.
+ * database comes up last. What no waiting fixes, such as a wrong password, fails at once.
  *
  * @param startTimeoutMs how long to wait; 0 for not at all
  * @param closing ends the waiting

@@ -60,7 +60,9 @@ export class RetentionSweeper {
     const { name, clock, logger, shutdownTimeoutMs } = this.options;
     await new Promise<void>((resolve) => {
       const cancelTimer = clock.setTimer(() => {
-        logger.error(`Store "${name}": onExpire is still at work after ${shutdownTimeoutMs} ms: it is not waited for.`);
+        logger.error(
+          `Store "${name}": onExpire did not finish within shutdownTimeoutMs (${shutdownTimeoutMs} ms). It is not waited for.`,
+        );
         resolve();
       }, shutdownTimeoutMs);
       const end = (): void => {

@@ -10,7 +10,7 @@ export interface Checkpoint {
    * Missing in what was kept before this was noted.
    */
   readonly streamId?: string | null;
-  /** Every event up to this position was dealt with: a position in its stream, or in the whole log. */
+  /** Every event up to this position was handled: a position in its stream, or in the whole log. */
   readonly position: number;
   /** The id of the event at `position`. Missing where it is not known, and in what was kept before this was noted. */
   readonly id?: string;
@@ -29,7 +29,7 @@ export interface Checkpoint {
    * nothing but that. Missing in all others.
    */
   readonly partitions?: number;
-  /** Positions beyond `position` that were dealt with too, because other streams were faster; rising. */
+  /** Positions beyond `position` that were handled too, because other streams were faster; rising. */
   readonly ahead: readonly number[];
   /** How often the handling of an event was begun, for events that failed or may have ended the process. */
   readonly attempts: readonly { readonly position: number; readonly count: number }[];
@@ -42,7 +42,7 @@ export interface Checkpoint {
 /** A stream whose later events wait until its dead letter was retried or discarded. */
 export interface ParkedStream {
   readonly streamId: string;
-  /** The last position of the stream that was dealt with. */
+  /** The last position of the stream that was handled. */
   readonly handledTo: number;
   /** Where the event at `handledTo` lies in the whole log. Missing in what was kept before this was noted. */
   readonly globalPosition?: number;

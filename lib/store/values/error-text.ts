@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** What came up when an error was being dealt with: told with it, while the error stays what was thrown. */
+/** What came up when an error was being handled: told with it, while the error stays what was thrown. */
 const failuresAfter = new WeakMap<object, { readonly what: string; readonly failure: unknown }>();
 
 /**

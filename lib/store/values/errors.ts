@@ -1,4 +1,4 @@
-import type { ExpectedRevision } from './expected-revision.js';
+import { NO_STREAM, STREAM_EXISTS, type ExpectedRevision } from './expected-revision.js';
 
 /**
  * The base of every error this package throws.
@@ -87,7 +87,9 @@ export class WrongExpectedRevisionError extends EventStoreError {
     readonly expected: ExpectedRevision,
     readonly actual: number,
   ) {
-    super(`Stream "${streamId}" is at revision ${actual}, not ${expected}: read it again, then retry.`);
+    super(
+      `Expected stream "${streamId}" ${expectation(expected)}, but it is at revision ${actual}. Read it again and retry.`,
+    );
   }
 }
 
@@ -236,7 +238,7 @@ export class StorageUnavailableError extends EventStoreError {
   }
 }
 
-/** What keeps the events refused something the engine needs, and will until somebody mends it. Nothing was kept. */
+/** What keeps the events refused something the engine needs, and will until somebody fixes it. Nothing was kept. */
 export class StorageFailedError extends EventStoreError {
   readonly code = 'STORAGE_FAILED';
 
@@ -246,7 +248,7 @@ export class StorageFailedError extends EventStoreError {
     cause: unknown,
   ) {
     super(
-      `The ${storage} failed: ${cause instanceof Error ? cause.message : String(cause)}. See "cause", and mend it.`,
+      `The ${storage} failed: ${cause instanceof Error ? cause.message : String(cause)}. See "cause", and fix it.`,
       {
         cause,
       },
@@ -415,11 +417,11 @@ export class HandlerFailedError extends EventStoreError {
     readonly eventId: string,
     cause: unknown,
   ) {
-    super(`${handler} failed on event ${eventId} again: mend what it fails on, then retry.`, { cause });
+    super(`${handler} failed on event ${eventId} again: fix what it fails on, then retry.`, { cause });
   }
 }
 
-/** A handler is paused, or stopped after a failure: it deals with no events until it is resumed. */
+/** A handler is paused, or stopped after a failure: it handles no events until it is resumed. */
 export class HandlerStoppedError extends EventStoreError {
   readonly code = 'HANDLER_STOPPED';
 
@@ -427,7 +429,7 @@ export class HandlerStoppedError extends EventStoreError {
     readonly handler: string,
     cause?: unknown,
   ) {
-    super(`${handler} is paused or has stopped: resume it, after mending what stopped it.`, { cause });
+    super(`${handler} is paused or has stopped: resume it, after fixing what stopped it.`, { cause });
   }
 }
 
@@ -494,4 +496,11 @@ export class DeadLetterNotFoundError extends EventStoreError {
 /** The code of an error for metrics: its own, or `UNKNOWN` for an error that is not the store's. */
 export function codeOf(error: unknown): string {
   return error instanceof EventStoreError ? error.code : 'UNKNOWN';
+}
+
+/** What an append had expected of its stream, for the message. */
+function expectation(expected: ExpectedRevision): string {
+  if (expected === NO_STREAM) return 'not to exist';
+  if (expected === STREAM_EXISTS) return 'to exist';
+  return `to be at revision ${String(expected)}`;
 }

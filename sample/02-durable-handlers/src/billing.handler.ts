@@ -21,7 +21,7 @@ export class Billing {
   ): Promise<void> {
     this.gateway.charge(data.card, attempt);
     if (attempt > 1) await this.store.append('delayed-bills', { type: 'bill.delayed', data: { order: data.number } });
-    // After a crash the event may come again. The bill has an id of its own, which follows from the order's event, and says
+    // After a crash the event may be delivered again. The bill has an id of its own, which follows from the order's event, and says
     // the same each time: so the store recognises the second one after the same revision, and keeps the first.
     const bill = { type: 'bill.sent', id: `bill-of-${id}`, data: { order: data.number } };
     await this.store.append(`bill-${streamId}`, bill, { expectedRevision: position - 1 });

@@ -7,7 +7,7 @@ export function describeDay({ orders, bills, retried, putAside, leftAside }: Day
     `Orders in the store:  ${orders.length}`,
     `Bills sent:           ${bills.length}, one for each of ${billed.size} orders`,
     `Tried more than once: orders ${retried.join(', ')}`,
-    `Put aside:            ${putAside.map(({ order, reason }) => `${order} (${reason})`).join(', ')}`,
+    `Dead letters:         ${putAside.map(({ order, reason }) => `${order} (${reason})`).join(', ')}`,
     `Left aside after the card was corrected and the dead letter retried: ${leftAside}`,
     '',
   ].join('\n');

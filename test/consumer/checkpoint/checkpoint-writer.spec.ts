@@ -417,7 +417,7 @@ it('whatever comes when, no more than `every` changes and those under way are un
   }
 });
 
-describe('that there was nothing to deal with', () => {
+describe('that there was nothing to handle', () => {
   const MINUTE = 60_000;
 
   it('is saved within a minute, once', async () => {

@@ -6,7 +6,7 @@ import { Random } from '../../support/random.js';
 import { ScriptedHandler } from '../../support/scripted-handler.js';
 
 /**
- * Runs a handler in one process after the other, until everything was dealt with. An event that `kills` ends the process
+ * Runs a handler in one process after the other, until everything was handled. An event that `kills` ends the process
  * when it is handed over.
  *
  * @returns how often each event was handed over, by its data
@@ -42,23 +42,26 @@ async function superviseUntilSettled(
 }
 
 describe('an event that ends the process', () => {
-  it.each([1, 2, 3, 5])('is put aside after %i counted attempts, and those beside it are handled', async (attempts) => {
-    const machine = await Machine.start();
-    await machine.append('a1', 'b1', 'c1', 'a2', 'b2', 'c2');
-    const options = { durable: 'd', concurrency: 3, retry: { attempts, initialDelayMs: 0 } };
+  it.each([1, 2, 3, 5])(
+    'is dead-lettered after %i counted attempts, and those beside it are handled',
+    async (attempts) => {
+      const machine = await Machine.start();
+      await machine.append('a1', 'b1', 'c1', 'a2', 'b2', 'c2');
+      const options = { durable: 'd', concurrency: 3, retry: { attempts, initialDelayMs: 0 } };
 
-    const { begun, crashes } = await superviseUntilSettled(machine, options, (data) => data === 'b1');
+      const { begun, crashes } = await superviseUntilSettled(machine, options, (data) => data === 'b1');
 
-    // The first time it was one of several, so nothing was counted.
-    expect([crashes, begun.get('b1')]).toEqual([attempts + 1, attempts + 1]);
-    expect(await machine.deadEvents()).toEqual(['b1']);
-    expect(await machine.deadLetterOf('b1')).toMatchObject({
-      attempts,
-      error: { message: 'The process ended while the handler was at work on this event.' },
-    });
-    for (const data of ['a1', 'c1', 'a2', 'b2', 'c2'])
-      expect([data, begun.get(data)]).toEqual([data, expect.any(Number)]);
-  });
+      // The first time it was one of several, so nothing was counted.
+      expect([crashes, begun.get('b1')]).toEqual([attempts + 1, attempts + 1]);
+      expect(await machine.deadEvents()).toEqual(['b1']);
+      expect(await machine.deadLetterOf('b1')).toMatchObject({
+        attempts,
+        error: { message: 'The process ended while the handler was at work on this event.' },
+      });
+      for (const data of ['a1', 'c1', 'a2', 'b2', 'c2'])
+        expect([data, begun.get(data)]).toEqual([data, expect.any(Number)]);
+    },
+  );
 
   it('is found out among many, also when each event is done in no time', async () => {
     const machine = await Machine.start();
@@ -72,7 +75,7 @@ describe('an event that ends the process', () => {
     expect([...begun.keys()].sort()).toEqual([...names].sort());
   });
 
-  it('beside another such: both are put aside, and nothing else', async () => {
+  it('beside another such: both are dead-lettered, and nothing else', async () => {
     const machine = await Machine.start();
     await machine.append('a1', 'b1', 'c1', 'd1', 'a2', 'b2');
     const options = { durable: 'd', concurrency: 4, retry: { attempts: 2 } };
@@ -115,7 +118,7 @@ describe('an event that ends the process', () => {
     expect(machine.logger.errors.at(-1)).toMatch(/^d has stopped: .*The process ended/);
   });
 
-  it('when it waited in a parked stream is put aside, too', async () => {
+  it('when it waited in a parked stream is dead-lettered, too', async () => {
     const machine = await Machine.start();
     const options = { durable: 'd', onFailure: 'park-stream', retry: { attempts: 2, initialDelayMs: 0 } } as const;
     let kills = 0;

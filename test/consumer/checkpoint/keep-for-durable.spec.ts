@@ -15,7 +15,7 @@ async function kept(machine: Machine): Promise<unknown[]> {
 }
 
 describe('retention that waits for durable handlers', () => {
-  it('keeps what a slow one has not dealt with, however old it is, and lets it go afterwards', async () => {
+  it('keeps what a slow one has not handled, however old it is, and lets it go afterwards', async () => {
     const machine = await Machine.start(KEEPING);
     const handler = new ScriptedHandler().hold('a2');
     const consumer = await machine.run({ durable: 'd', timeoutMs: 0, handle: handler.handle });

@@ -122,7 +122,7 @@ describe('a dead letter', () => {
     ]);
   });
 
-  it.each(['handled', 'discarded'] as const)('that was %s is gone, and may come again', async (how) => {
+  it.each(['handled', 'discarded'] as const)('that was %s is gone, and may be delivered again', async (how) => {
     const { box, events } = await setUp();
     await box.add(letter(events[0]));
     await box.add(letter(events[1]));

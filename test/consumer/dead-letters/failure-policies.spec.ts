@@ -112,7 +112,7 @@ describe('an event that fails', () => {
 });
 
 describe('with the policy dead-letter', () => {
-  it('an event whose attempts all failed is put aside, and the next of its stream follows', async () => {
+  it('an event whose attempts all failed is dead-lettered, and the next of its stream follows', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler().fail('a2');
     const consumer = await machine.run({ durable: 'd', retry: { attempts: 3, ...AT_ONCE }, handle: handler.handle });
@@ -138,7 +138,7 @@ describe('with the policy dead-letter', () => {
     );
   });
 
-  it('an event is dealt with when it is put aside: it does not come again after a restart', async () => {
+  it('an event is handled when it is dead-lettered: it is not delivered again after a restart', async () => {
     const machine = await Machine.start();
     const before = new ScriptedHandler().fail('a1');
     const parts = { durable: 'd', retry: { attempts: 2, ...AT_ONCE } };
@@ -170,7 +170,7 @@ describe('with the policy dead-letter', () => {
     expect([...handler.handled].sort()).toEqual(names.filter((name) => !poison.includes(name)).sort());
   });
 
-  it('an event that cannot be put aside because the storage is damaged stops the handler before it, and nothing is lost', async () => {
+  it('an event that cannot be dead-lettered because the storage is damaged stops the handler before it, and nothing is lost', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler().fail('a2');
     const consumer = await machine.run({ durable: 'd', retry: { attempts: 2, ...AT_ONCE }, handle: handler.handle });
@@ -194,7 +194,7 @@ describe('with the policy dead-letter', () => {
     expect(await machine.deadLetterOf('a2')).toMatchObject({ error: { message: 'no a2' } });
   });
 
-  it('an event that cannot be put aside while the storage is away is put aside when it is back', async () => {
+  it('an event that cannot be dead-lettered while the storage is away is dead-lettered when it is back', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler().fail('a2');
     const consumer = await machine.run({ durable: 'd', retry: { attempts: 1 }, handle: handler.handle });
@@ -216,7 +216,7 @@ describe('with the policy dead-letter', () => {
     expect(await machine.deadEvents()).toEqual(['a2']);
   });
 
-  it('what could not be put aside is put aside after a restart', async () => {
+  it('what could not be dead-lettered is dead-lettered after a restart', async () => {
     const machine = await Machine.start();
     const before = new ScriptedHandler().fail('a1');
     const parts = { durable: 'd', retry: { attempts: 2, ...AT_ONCE } };
@@ -238,7 +238,7 @@ describe('with the policy dead-letter', () => {
     expect(await machine.deadEvents()).toEqual(['a1']);
   });
 
-  it('whatever a handler throws can be put aside', async () => {
+  it('whatever a handler throws can be dead-lettered', async () => {
     const thrown: unknown[] = [
       undefined,
       null,
@@ -268,7 +268,7 @@ describe('with the policy dead-letter', () => {
     }
   });
 
-  it('an event as deep as an event may be can be put aside', async () => {
+  it('an event as deep as an event may be can be dead-lettered', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler();
     const deep = JSON.parse('[{"a":'.repeat(64) + '0' + '}]'.repeat(64)) as never;
@@ -341,7 +341,7 @@ describe('with the policy stop', () => {
     expect(after.handled).toEqual(['a1', 'a2']);
   });
 
-  it('events of other streams that were at work are finished, and do not come again', async () => {
+  it('events of other streams that were at work are finished, and do not be delivered again', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler().fail('a1', 3).hold('b1');
     const consumer = await machine.run({ ...parts, concurrency: 2, handle: handler.handle });

@@ -36,7 +36,7 @@ describe('a stream whose event failed for good is parked', () => {
     await machine.append('a1', 'a2', 'b1', 'a3', 'a4');
     await consumer.settled();
 
-    handler.mend('a1');
+    handler.fix('a1');
     await consumer.retry(await machine.deadLetterOf('a1'));
 
     expect(handler.handled).toEqual(['b1', 'a1', 'a2', 'a3', 'a4']);
@@ -106,7 +106,7 @@ describe('a stream whose event failed for good is parked', () => {
     await consumer.settled();
     expect(handler.handled).toEqual(['a2', 'b1']);
     expect(await machine.deadEvents()).toEqual(['a3']);
-    handler.mend('a3');
+    handler.fix('a3');
     await consumer.retry(await machine.deadLetterOf('a3'));
 
     expect(handler.handled).toEqual(['a2', 'b1', 'a3', 'a4', 'a5']);
@@ -169,7 +169,7 @@ describe('a stream whose event failed for good is parked', () => {
     await consumer.settled();
     expect(handler.begun).toEqual(['a1', 'a1']);
 
-    handler.mend('a1');
+    handler.fix('a1');
     await consumer.retry(await machine.deadLetterOf('a1'));
 
     expect(handler.handled).toEqual(['a1', 'a2', 'a3']);
@@ -226,7 +226,7 @@ describe('a stream whose event failed for good is parked', () => {
     const consumer = await machine.run({ ...PARKING, handle: handler.handle });
     await machine.append('a1', 'a2', 'a3');
     await consumer.settled();
-    handler.mend('a1');
+    handler.fix('a1');
     const letter = await machine.deadLetterOf('a1');
 
     const both = [consumer.discard(letter), consumer.discard(letter)];
@@ -306,7 +306,7 @@ describe('a parked stream outlives the process', () => {
     expect([before.handled, after.handled]).toEqual([['a2'], ['a3']]);
   });
 
-  it('that crashed before the dead letter was kept: the event comes again, and nothing is passed over', async () => {
+  it('that crashed before the dead letter was kept: the event is delivered again, and nothing is passed over', async () => {
     const machine = await Machine.start();
     const before = new ScriptedHandler().fail('a1');
     await machine.run({ ...PARKING, handle: before.handle });

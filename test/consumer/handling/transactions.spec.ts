@@ -363,7 +363,7 @@ describe('a checkpoint that is kept', () => {
     expect(await repeatsAfter(a, cluster)).toEqual([]);
   });
 
-  it('does not say that an event was dealt with whose transaction was refused', async () => {
+  it('does not say that an event was handled whose transaction was refused', async () => {
     const cluster = await clusterThatAppends();
     const a = await cluster.instance('a');
     let commits = 0;

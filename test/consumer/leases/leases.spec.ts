@@ -63,7 +63,7 @@ describe('a durable handler of several processes', () => {
     expect(b.instance.logger.warnings).toEqual([]);
   });
 
-  it('is taken over when the one ends in an orderly way, without a repeat', async () => {
+  it('is taken over when the one ends gracefully, without a repeat', async () => {
     const cluster = new Cluster();
     const [a, b] = await run(cluster, 'a b');
     await cluster.append('a1', 'a2');
@@ -493,7 +493,7 @@ it('a handler that has stopped after a failure keeps its lease, so that nobody p
 });
 
 describe('waiting until a handler that stands by is settled', () => {
-  it('waits until the other process has dealt with what was appended', async () => {
+  it('waits until the other process has handled what was appended', async () => {
     const cluster = new Cluster();
     const [a, b] = await run(cluster, 'a b');
     a.handler.hold('a2');

@@ -74,7 +74,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])('a handler of %i streams at a time', (co
     expect(handler.mostAtWork).toBe(concurrency);
   });
 
-  it('saves a checkpoint that never passes an event that is not dealt with, and lists what lies beyond', async () => {
+  it('saves a checkpoint that never passes an event that is not handled, and lists what lies beyond', async () => {
     for (let seed = 1; seed <= 15; seed++) {
       const random = new Random(seed * 10 + concurrency);
       const machine = await Machine.start();

@@ -70,7 +70,7 @@ describe('a durable handler', () => {
     expect([before.handled, after.handled]).toEqual([['a1', 'a2'], ['a3']]);
   });
 
-  it('goes on after a crash from the last checkpoint, and what was handled since comes again', async () => {
+  it('goes on after a crash from the last checkpoint, and what was handled since is delivered again', async () => {
     const machine = await Machine.start();
     const before = new ScriptedHandler();
     const consumer = await machine.run({ durable: 'd', checkpointEvery: 3, handle: before.handle });
@@ -315,7 +315,7 @@ describe('how a handler is doing', () => {
 });
 
 describe('settled', () => {
-  it('waits until everything appended before was dealt with, also what is retried', async () => {
+  it('waits until everything appended before was handled, also what is retried', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler().fail('a1', 1).hold('a2');
     const consumer = await machine.run({ durable: 'd', handle: handler.handle });
@@ -387,7 +387,7 @@ describe('settled', () => {
   });
 });
 
-it('settles when what was appended before is dealt with, although more comes all the time', async () => {
+it('settles when what was appended before is handled, although more comes all the time', async () => {
   const machine = await Machine.start();
   let number = 0;
   const consumer = await machine.run({

@@ -271,7 +271,7 @@ describe('a durable handler that is stopped', () => {
     await stopped;
     expect(before.calls.at(-1)!.context.signal.aborted).toBe(true);
     expect(machine.logger.errors).toEqual([
-      expect.stringMatching(/^d is still at work after 5000 ms: it is aborted\.$/),
+      expect.stringMatching(/^d did not finish within shutdownTimeoutMs \(5000 ms\)\. Its attempts were aborted\.$/),
     ]);
     expect(machine.checkpoints.at(-1)).toMatchObject({ position: 1, isRunning: false });
     expect(consumer.failures).toBe(0);
@@ -438,7 +438,7 @@ describe('a durable handler that is stopped', () => {
     await down;
 
     expect(await retried).toMatchObject({ code: 'HANDLER_STOPPED', handler: 'd' });
-    expect(machine.logger.errors.at(-1)).toMatch(/^d is still at work/);
+    expect(machine.logger.errors.at(-1)).toMatch(/^d did not finish/);
     await machine.boot();
     expect(await machine.deadLetterOf('a1')).toMatchObject({ attempts: 1, error: { message: 'no a1' } });
     handler.release('a1');
@@ -446,7 +446,7 @@ describe('a durable handler that is stopped', () => {
 });
 
 describe('a live handler that is stopped', () => {
-  it('first deals with everything that was appended until then', async () => {
+  it('first handles everything that was appended until then', async () => {
     const machine = await Machine.start();
     const handler = new ScriptedHandler().hold('a1');
     const consumer = await machine.run({ handle: handler.handle });
@@ -490,7 +490,9 @@ describe('a live handler that is stopped', () => {
 
     expect([hasStopped, handler.begun]).toEqual([true, ['a1', 'a2']]);
     expect(handler.calls.at(-1)!.context.signal.aborted).toBe(true);
-    expect(machine.logger.errors).toEqual([expect.stringMatching(/^Live.handler is still at work after 5000 ms/)]);
+    expect(machine.logger.errors).toEqual([
+      expect.stringMatching(/^Live.handler did not finish within shutdownTimeoutMs \(5000 ms\)/),
+    ]);
     handler.release('a2');
   });
 

@@ -2,7 +2,7 @@
 export class Bank {
   /** Every request there was, also those it did not grant. */
   readonly requests: string[] = [];
-  /** What was charged, by the key of the request: a key that comes again is answered, and not charged again. */
+  /** What was charged, by the key of the request: a key that is delivered again is answered, and not charged again. */
   readonly charges = new Map<string, number>();
   readonly blockedCards = new Set<string>();
   /** How many of the next requests it is too busy for. */

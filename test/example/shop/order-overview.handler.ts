@@ -16,7 +16,7 @@ export class OrderOverview {
 
   @OnStreamEvent({ all: true, types: TYPES }, { durable: 'order-overview' })
   note(event: OrderEvent | PaymentEvent): void {
-    // An event that comes again is in the table already.
+    // An event that is delivered again is in the table already.
     if (event.globalPosition <= this.table.position) return;
     apply(event, this.table.rows);
     this.table.position = event.globalPosition;

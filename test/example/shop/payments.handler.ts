@@ -16,7 +16,7 @@ export class Payments {
     { durable: 'payments', concurrency: 4, retry: { attempts: 3, initialDelayMs: 5 } },
   )
   async charge({ id, streamId, data: { card, cents } }: RecordedEvent<OrderConfirmed>): Promise<void> {
-    // The event may come again, after a crash for example. Both the bank and the store know it by its id then.
+    // The event may be delivered again, after a crash for example. Both the bank and the store know it by its id then.
     await this.bank.charge(card, cents, id);
     const received = createEvent('payment.received', { cents }, { id: `payment-of-${id}` });
     await this.store.append(streamId.replace('order-', 'payment-'), received, { expectedRevision: NO_STREAM });

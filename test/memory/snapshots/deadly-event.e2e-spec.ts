@@ -12,7 +12,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-it('an event that ends the process is put aside after as many attempts as any other, and the rest is handled', async () => {
+it('an event that ends the process is dead-lettered after as many attempts as any other, and the rest is handled', async () => {
   const app = await compiledApp(join(import.meta.dirname, 'fixtures/deadly-app.ts'));
   const ends: (NodeJS.Signals | null)[] = [];
   let lines: readonly string[] = [];

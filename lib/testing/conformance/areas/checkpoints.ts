@@ -66,7 +66,7 @@ export const checkpoints = area('checkpoints', (it) => {
     assert.deepEqual(await log.engine.listCheckpoints(), [{ name: 'b', checkpoint: checkpointAt(2) }]);
   });
 
-  it('may come again after they were removed', async (log) => {
+  it('may be used again after they were removed', async (log) => {
     await log.saveCheckpoint('a', checkpointAt(1));
     await log.removeCheckpoint('a');
     await log.saveCheckpoint('a', checkpointAt(2));
