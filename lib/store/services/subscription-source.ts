@@ -8,8 +8,6 @@ import type { StoreLog } from './store-log.js';
 /** How long an append of another process may go unnoticed when its hint was lost. */
 const POLL_INTERVAL_MS = 1_000;
 
-const FORWARD = { maxBytes: MOST_BYTES_A_PAGE, direction: 'forward' } as const;
-
 interface SourceParts extends Pick<SubscriptionSource, 'noteFork' | 'countRead'> {
   readonly options: CheckedEventStoreOptions;
   readonly engine: StorageEngine;
@@ -27,6 +25,8 @@ export function subscriptionSource({
   countRead,
 }: SourceParts): SubscriptionSource {
   const { name, clock, logger, metricsCollector } = options;
+  const maxBytes = MOST_BYTES_A_PAGE;
+  const direction = 'forward';
   return {
     storeName: name,
     signal,
@@ -38,9 +38,9 @@ export function subscriptionSource({
     mayGoBack: engine.supports.leases,
     mayBeUnreadable: options.catalog?.changesEvents ?? false,
     readStream: (streamId, after, limit, types, wantsIds) =>
-      log.ask((view) => view.readStream({ streamId, after, limit, types, wantsIds, ...FORWARD })),
+      log.ask((view) => view.readStream({ streamId, after, limit, maxBytes, direction, types, wantsIds })),
     readAll: (after, limit, filter, wantsIds) =>
-      log.ask((view) => view.readAll({ after, limit, filter, wantsIds, ...FORWARD })),
+      log.ask((view) => view.readAll({ after, limit, maxBytes, direction, filter, wantsIds })),
     streamEnds: (streamIds) => log.ask(() => engine.streamEnds?.(streamIds)),
     noteFork,
     countRead,
