@@ -20,7 +20,7 @@ export function toTime(time: unknown, field: string): number {
   if (Number.isNaN(ms)) {
     throw new ValidationError(
       field,
-      `${shown(time)} is no time: give a Date, milliseconds since 1970, or ISO 8601 text such as "2024-01-01T00:00:00Z".`,
+      `Expected a time, got ${shown(time)}: give a Date, milliseconds since 1970, or ISO 8601 text such as "2024-01-01T00:00:00Z".`,
     );
   }
   return ms;
