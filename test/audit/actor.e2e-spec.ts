@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import { EventStoreModule } from 'nestjs-stream-store';
 import { AuditTrail, AuditTrailModule } from 'nestjs-stream-store/audit';
 import { ADAPTERS, adapterOf, type AdapterName } from '../http/http-app.js';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 @Controller('orders')
 class Orders {

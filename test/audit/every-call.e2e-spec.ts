@@ -7,8 +7,8 @@ import { Test } from '@nestjs/testing';
 import { EventStore, EventStoreModule, memoryEngine, type StorageEngine } from 'nestjs-stream-store';
 import { Audited, AuditTrail, AuditTrailModule, type AuditTrailOptions } from 'nestjs-stream-store/audit';
 import { Subject } from 'rxjs';
-import { aroundEngine } from '../support/around-engine.js';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 let handled = 0;
 let thrown: unknown;

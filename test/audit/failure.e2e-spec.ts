@@ -11,9 +11,9 @@ import {
 } from 'nestjs-stream-store/audit';
 import { ManualClock } from 'nestjs-stream-store/testing';
 import { of } from 'rxjs';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { rejectionOf } from '../support/events.js';
-import { closedAfterTest, RecordingNestLogger, startApp, startFailure } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger, startApp, startFailure } from '../support/servers/nest-app.js';
 import { RecordingCollector } from '../support/recorders.js';
 
 let handled = 0;

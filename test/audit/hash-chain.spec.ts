@@ -14,9 +14,9 @@ import { AuditTrail, AuditTrailModule, type AuditRecord, type AuditTrailOptions 
 import { ManualClock } from 'nestjs-stream-store/testing';
 import { canonicalJson } from '../../lib/audit/canonical-json.js';
 import { linkIn, linkOf, metadataWith } from '../../lib/audit/hash-chain.js';
-import { aroundEngine, ENGINES } from '../support/around-engine.js';
+import { aroundEngine, ENGINES } from '../support/engines/around-engine.js';
 import { rejectionOf } from '../support/events.js';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 
 const STREAM = 'audit-2024-01-01';
 const at = new Date('2024-01-01T12:00:00Z');

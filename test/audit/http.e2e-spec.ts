@@ -33,7 +33,7 @@ import {
 } from 'nestjs-stream-store/audit';
 import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
 import { Subject, of } from 'rxjs';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 @Injectable()
 class UserGuard implements CanActivate {

@@ -5,8 +5,8 @@ import { EventStore, EventStoreModule } from 'nestjs-stream-store';
 import { Audited, AuditTrail, AuditTrailModule } from 'nestjs-stream-store/audit';
 import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
 import { Registry } from 'prom-client';
-import { aroundEngine } from '../support/around-engine.js';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 @Controller('orders')
 class OrdersController {

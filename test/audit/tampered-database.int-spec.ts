@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EventStore, EventStoreModule } from 'nestjs-stream-store';
 import { AuditTrail, AuditTrailModule } from 'nestjs-stream-store/audit';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
-import { startApp } from '../support/nest-app.js';
-import { startPostgres, type PostgresServer } from '../support/postgres-server.js';
+import { startApp } from '../support/servers/nest-app.js';
+import { startPostgres, type PostgresServer } from '../support/engines/postgres-server.js';
 
 let server: PostgresServer;
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { EventStore, EventStoreModule } from 'nestjs-stream-store';
 import { AuditTrail, AuditTrailModule } from 'nestjs-stream-store/audit';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 import { engineOn, newFile } from '../sqlite/sqlite-files.js';
 
 const STREAM = 'audit-2024-01-01';

@@ -8,8 +8,8 @@ import { AuditTrail, AuditTrailModule } from 'nestjs-stream-store/audit';
 import { EventStoreOpenTelemetryModule } from 'nestjs-stream-store/opentelemetry';
 import { Subject } from 'rxjs';
 import { useTracing } from '../opentelemetry/telemetry.js';
-import { aroundEngine } from '../support/around-engine.js';
-import { closedAfterTest } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { closedAfterTest } from '../support/servers/nest-app.js';
 
 useTracing();
 

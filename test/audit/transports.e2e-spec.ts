@@ -19,7 +19,7 @@ import { graphql } from 'graphql';
 import { EventStoreModule } from 'nestjs-stream-store';
 import { Audited, AuditTrail, AuditTrailModule, type AuditTrailOptions } from 'nestjs-stream-store/audit';
 import { firstValueFrom, from, lastValueFrom, toArray } from 'rxjs';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 /** A guard of messages has nothing but their context to say who it is. */
 @Injectable()

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { runCommand } from '../../lib/cli/command.js';
 import { numbered } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 

@@ -1,5 +1,5 @@
-import { ConsumerWorld } from '../support/consumer-world.js';
-import { itHoldsInEveryWorld } from '../support/seeded-worlds.js';
+import { ConsumerWorld } from '../support/worlds/consumer-world.js';
+import { itHoldsInEveryWorld } from '../support/worlds/seeded-worlds.js';
 
 const SHARDS = 4;
 

@@ -1,5 +1,5 @@
-import { LeaseWorld } from '../support/lease-world.js';
-import { itHoldsInEveryWorld } from '../support/seeded-worlds.js';
+import { LeaseWorld } from '../support/worlds/lease-world.js';
+import { itHoldsInEveryWorld } from '../support/worlds/seeded-worlds.js';
 
 const SHARDS = 2;
 

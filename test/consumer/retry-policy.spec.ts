@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Clock, systemClock, ValidationError } from 'nestjs-stream-store';
 import { checkRetryOptions, DEFAULT_RETRY_OPTIONS, retryDelayMs } from '../../lib/consumer/retry-policy.js';
-import { ManualClock } from '../support/manual-clock.js';
-import { Random } from '../support/random.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { Random } from '../support/worlds/random.js';
 
 /** A clock that draws this number. */
 const drawing = (drawn: number) => new ManualClock(0, { random: drawn });

@@ -8,9 +8,9 @@ import {
   type SubscriptionGap,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { microtasks } from '../support/collect.js';
+import { microtasks } from '../support/waiting/collect.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
-import { SeededSteps } from '../support/seeded-steps.js';
+import { SeededSteps } from '../support/worlds/seeded-steps.js';
 
 jest.setTimeout(scaledTimeLimit(300_000));
 

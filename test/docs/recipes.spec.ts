@@ -16,8 +16,8 @@ import {
   type RecordedEvent,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { until } from '../support/collect.js';
-import { closedAfterTest, startApp } from '../support/nest-app.js';
+import { until } from '../support/waiting/collect.js';
+import { closedAfterTest, startApp } from '../support/servers/nest-app.js';
 
 // What docs/recipes.md says of other libraries, with these libraries.
 

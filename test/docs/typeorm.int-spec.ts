@@ -13,8 +13,8 @@ import {
 import { postgresEngine, type PostgresTransaction } from 'nestjs-stream-store/postgres';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 // What docs/recipes.md says of TypeORM, with TypeORM.
 

@@ -10,11 +10,11 @@ import {
   type StorageEngine,
 } from 'nestjs-stream-store';
 import { type AppendRule, EventEmitterBridgeModule } from 'nestjs-stream-store/event-emitter';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { dataOf } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { settled } from '../support/manual-clock.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 import { RecordingCollector } from '../support/recorders.js';
 
 interface Order {

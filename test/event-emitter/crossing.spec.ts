@@ -4,9 +4,9 @@ import { EventEmitter2, EventEmitterModule, OnEvent } from '@nestjs/event-emitte
 import { EventStore, EventStoreModule, getEventStoreToken, type RecordedEvent } from 'nestjs-stream-store';
 import { EventEmitterBridgeModule, type EventEmitterBridgeOptions } from 'nestjs-stream-store/event-emitter';
 import { whenSettled } from 'nestjs-stream-store/testing';
-import { ENGINES } from '../support/around-engine.js';
-import { settled } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
+import { ENGINES } from '../support/engines/around-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { startApp } from '../support/servers/nest-app.js';
 import { lastingEngine } from './lasting-engine.js';
 
 const EVERYTHING: EventEmitterBridgeOptions = {

@@ -14,11 +14,11 @@ import {
 } from 'nestjs-stream-store';
 import { type EmitRule, EventEmitterBridgeModule } from 'nestjs-stream-store/event-emitter';
 import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
-import { engineWithHistory } from '../support/around-engine.js';
-import { until } from '../support/collect.js';
+import { engineWithHistory } from '../support/engines/around-engine.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 import { lastingEngine } from './lasting-engine.js';
 
 const bridge = (...emit: EmitRule[]) => EventEmitterBridgeModule.register({ emit });

@@ -1,5 +1,5 @@
 import { memoryEngine, type StorageEngine } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 
 /** An engine that several applications use, one after the other, as they would one with a disk. */
 export function lastingEngine(inner: StorageEngine = memoryEngine()): StorageEngine {

@@ -3,8 +3,8 @@ import type { ModuleMetadata } from '@nestjs/common';
 import { EventEmitter2, EventEmitterModule } from '@nestjs/event-emitter';
 import { EventStore, EventStoreModule, ValidationError } from 'nestjs-stream-store';
 import { EventEmitterBridgeModule, type EventEmitterBridgeOptions } from 'nestjs-stream-store/event-emitter';
-import { aroundEngine } from '../support/around-engine.js';
-import { RecordingNestLogger, startApp, startFailure } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { RecordingNestLogger, startApp, startFailure } from '../support/servers/nest-app.js';
 
 const bridge = (options: unknown) => EventEmitterBridgeModule.register(options as EventEmitterBridgeOptions);
 const whole = (options: unknown): ModuleMetadata => ({

@@ -11,7 +11,7 @@ import {
 } from 'nestjs-stream-store';
 import { Aggregate, AggregateRoot, aggregatesOf, Apply, decider } from 'nestjs-stream-store/event-sourcing';
 import { rejectionOf } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { Account, cart, NotEnough } from './account.js';
 

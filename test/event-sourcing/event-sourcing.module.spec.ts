@@ -12,7 +12,7 @@ import {
   getAggregatesToken,
   InjectAggregates,
 } from 'nestjs-stream-store/event-sourcing';
-import { closedAfterTest, RecordingNestLogger, startApp, startFailure } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger, startApp, startFailure } from '../support/servers/nest-app.js';
 import { Account, cart } from './account.js';
 
 @Injectable()

@@ -3,11 +3,11 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { EventStore } from 'nestjs-stream-store';
 import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
 import { engineOn, newFile } from '../sqlite/sqlite-files.js';
-import { type ChildApp, compiledApp, startChild } from '../support/child-app.js';
+import { type ChildApp, compiledApp, startChild } from '../support/processes/child-app.js';
 import { numbered } from '../support/events.js';
 import { lettersIn } from '../support/letters-in.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 const LETTERS = 200;

@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { EventStore } from 'nestjs-stream-store';
 import { newFile, engineOn } from '../sqlite/sqlite-files.js';
-import { compiledApp, startChildWith } from '../support/child-app.js';
+import { compiledApp, startChildWith } from '../support/processes/child-app.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { SCALE, scaled, scaledTimeLimit } from '../support/scale.js';
 
 const { server, openStore } = usePostgres();

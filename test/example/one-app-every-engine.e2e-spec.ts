@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RecordedEvent } from 'nestjs-stream-store';
 import { rejectionOf } from '../support/events.js';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres-server.js';
 import { openShop, type Shop } from './open-shop.js';
 import { PLACES } from './places.js';
 import { MOST_ITEMS } from './shop/order.js';

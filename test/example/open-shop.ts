@@ -1,6 +1,6 @@
 import { DeadLetters, EventStore, type StorageEngine, StreamSubscriptions } from 'nestjs-stream-store';
 import { whenSettled } from 'nestjs-stream-store/testing';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 import { Bank } from './shop/bank.js';
 import { OrderOverview } from './shop/order-overview.handler.js';
 import { OrderReport } from './shop/order-report.service.js';

@@ -1,7 +1,7 @@
 import { memoryEngine, type StorageEngine } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { sqliteEngine } from 'nestjs-stream-store/sqlite';
-import type { PostgresServer } from '../support/postgres-server.js';
+import type { PostgresServer } from '../support/engines/postgres-server.js';
 import { driver, newFile, newFolder } from '../sqlite/sqlite-files.js';
 
 /** Makes an engine on a place of its own; each call of what it gives makes another one on the same place. */

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventStore, StorageEngine } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { engineOn, newFile } from '../sqlite/sqlite-files.js';
-import { type ChildApp, compiledApp, startChild } from '../support/child-app.js';
+import { type ChildApp, compiledApp, startChild } from '../support/processes/child-app.js';
 import { numbered } from '../support/events.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres-server.js';
 import { RecordingLogger } from '../support/recorders.js';
 
 let app: string;

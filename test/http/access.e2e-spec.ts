@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ForbiddenException, Injectable } from '@nestjs/common';
 import { OnStreamEvent, StreamSubscriptions, type RecordedEvent } from 'nestjs-stream-store';
 import type { AccessRule } from 'nestjs-stream-store/http';
-import { ManualClock } from '../support/manual-clock.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp, type HttpApp } from './http-app.js';
 import { SseClient } from './sse-client.js';
 

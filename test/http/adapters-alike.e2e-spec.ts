@@ -2,8 +2,8 @@ import { gzipSync, brotliCompressSync, deflateSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { scaled } from '../support/scale.js';
 import { ADAPTERS, startHttpApp, type Answer, type HttpApp, type SendOptions } from './http-app.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { CanActivate } from '@nestjs/common';
 import fc from 'fast-check';
 import { numbered } from '../support/events.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { scaled } from '../support/scale.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 

@@ -7,7 +7,7 @@ import type { CorsOptions } from '@nestjs/common/interfaces/external/cors-option
 import type { Browser } from 'playwright-core';
 import { readPage } from '../docs/markdown.js';
 import { numbered } from '../support/events.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp, type AdapterName, type HttpApp } from './http-app.js';
 import { HAS_CHROMIUM, launchChromium } from './page-app.js';
 

@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { EventStore, memoryEngine, StorageUnavailableError } from 'nestjs-stream-store';
 import { EventStoreExceptionFilter } from 'nestjs-stream-store/http';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { SseClient } from './sse-client.js';
 

@@ -4,8 +4,8 @@ import { OnStreamEvent, StreamSubscriptions, type NewEvent, type RecordedEvent }
 import type { AccessRule } from 'nestjs-stream-store/http';
 import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
 import { Registry } from 'prom-client';
-import { ManualClock } from '../support/manual-clock.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp, type AdapterName, type Answer, type HttpApp } from './http-app.js';
 
 /** Sees what begins with `acme-`, writes to that and to an inbox, and is no operator. */

@@ -7,7 +7,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { EventStore, EventStoreModule, type EventStoreOptions } from 'nestjs-stream-store';
 import { EventStoreHttpModule, type EventStoreHttpOptions, type EventStoreHttpRoutes } from 'nestjs-stream-store/http';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 export type AdapterName = 'Express' | 'Fastify';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { memoryEngine } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { SseClient } from './sse-client.js';
 

@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { EventSource } from 'eventsource';
 import type { RecordedEvent } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 import { cuttableLine, SseClient } from './sse-client.js';
 

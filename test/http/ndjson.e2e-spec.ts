@@ -10,9 +10,9 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import { memoryEngine } from 'nestjs-stream-store';
 import type { AccessRule } from 'nestjs-stream-store/http';
 import { sqliteEngine } from 'nestjs-stream-store/sqlite';
-import { aroundEngine } from '../support/around-engine.js';
-import { ManualClock } from '../support/manual-clock.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp } from './http-app.js';
 
 const BATCH = Array.from({ length: 500 }, () => ({ type: 't', data: 'x'.repeat(1_000) }));

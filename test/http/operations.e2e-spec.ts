@@ -14,9 +14,9 @@ import {
   type RecordedEvent,
 } from 'nestjs-stream-store';
 import { numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
 
 @Injectable()

@@ -12,9 +12,9 @@ import type { ProblemDetails } from 'nestjs-stream-store/http';
 import * as errors from '../../lib/store/values/errors.js';
 import { KNOWN_CODES, problemOf } from '../../lib/http/problems/problem-details.js';
 import { readPage } from '../docs/markdown.js';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { numbered } from '../support/events.js';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { ADAPTERS, startHttpApp, type Answer } from './http-app.js';
 
 type ErrorClass = new (...args: unknown[]) => errors.EventStoreError;

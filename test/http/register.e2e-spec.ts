@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import { EventStoreModule, getEventStoreToken, type EventStore } from 'nestjs-stream-store';
 import { EventStoreHttpModule, type EventStoreHttpOptions, type EventStoreHttpRoutes } from 'nestjs-stream-store/http';
 import { numbered } from '../support/events.js';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 import { adapterOf, ADAPTERS, startHttpApp, type HttpApp } from './http-app.js';
 
 @Injectable()

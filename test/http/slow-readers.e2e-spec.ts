@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newFile } from '../sqlite/sqlite-files.js';
-import { compiledApp, startChildWith } from '../support/child-app.js';
+import { compiledApp, startChildWith } from '../support/processes/child-app.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 const READERS = 10;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { OnStreamEvent, StreamSubscriptions, type RecordedEvent } from 'nestjs-stream-store';
 import type { Browser } from 'playwright-core';
-import { RecordingNestLogger } from '../support/nest-app.js';
+import { RecordingNestLogger } from '../support/servers/nest-app.js';
 import { startHttpApp } from './http-app.js';
 import { HAS_CHROMIUM, launchChromium } from './page-app.js';
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type EventToAppend, memoryEngine, type RecordedEvent, type StorageEngine } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { scaled } from '../support/scale.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { memoryEngine, type EventStore, type RecordedEvent } from 'nestjs-stream-store';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 
 // More than two chunks of 4 096 events, so that ranges have to be merged.
 const EVENTS = 10_000;

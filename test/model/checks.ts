@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { EventStore, ExpectedRevision, RecordedEvent, Subscription } from 'nestjs-stream-store';
 import { rejectionOf } from '../support/events.js';
-import type { ManualClock } from '../support/manual-clock.js';
+import type { ManualClock } from '../support/waiting/manual-clock.js';
 import type { ModelBatch, ModelEvent, ReferenceModel } from './reference-model.js';
 
 /** The store under test, and what the commands need to go on with it. */

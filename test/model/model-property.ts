@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import { openEventStore, type StorageEngine } from 'nestjs-stream-store';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { RecordingLogger } from '../support/recorders.js';
 import type { Real } from './checks.js';
 import { ReferenceModel } from './reference-model.js';

@@ -20,7 +20,7 @@ import {
   type Real,
 } from './checks.js';
 import { rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import type { ModelBatch, ModelSubscription, ReferenceModel } from './reference-model.js';
 
 /** When the clock of a run begins. */

@@ -36,9 +36,9 @@ import { EventEmitterBridgeModule } from 'nestjs-stream-store/event-emitter';
 import { ManualClock } from 'nestjs-stream-store/testing';
 import { ADAPTERS, startHttpApp } from '../http/http-app.js';
 import { SseClient } from '../http/sse-client.js';
-import { until } from '../support/collect.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { closedAfterTest, RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 // Every callback of the package, by whose asynchronous context it has to run in. Whoever adds a callback adds it here.
 

@@ -15,9 +15,9 @@ import {
   type StorageEngine,
 } from 'nestjs-stream-store';
 import { numbered, rejectionOf } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { startApp } from '../support/servers/nest-app.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 
 const ONCE = { retry: { attempts: 1 } };
 

@@ -15,10 +15,10 @@ import {
   StreamSubscriptions,
 } from 'nestjs-stream-store';
 import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
+import { startApp } from '../support/servers/nest-app.js';
 
 const ONCE = { retry: { attempts: 1 } };
 

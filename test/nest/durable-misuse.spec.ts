@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, Module, Scope } from '@nestjs/common';
 import { EventStoreModule, OnStreamEvent, type OnStreamEventOptions, ValidationError } from 'nestjs-stream-store';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 /** A provider with a durable handler of those options. */
 function billing(options: unknown) {

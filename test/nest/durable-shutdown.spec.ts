@@ -12,11 +12,11 @@ import {
   type StreamEventContext,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { until } from '../support/collect.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 /** A handler whose calls last until the test lets them end. */
 @Injectable()

@@ -12,10 +12,10 @@ import {
   type StreamEventContext,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { ENGINES } from '../support/around-engine.js';
+import { ENGINES } from '../support/engines/around-engine.js';
 import { numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 /** A provider whose handler keeps what it gets. */
 function recorder(options: OnStreamEventOptions, target = 'orders') {

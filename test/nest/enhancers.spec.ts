@@ -50,7 +50,7 @@ import {
 } from 'nestjs-stream-store';
 import { EMPTY, map, Observable, of, tap, throwError } from 'rxjs';
 import { numbered } from '../support/events.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 /** What happened in one test, in order. */
 const log: unknown[] = [];

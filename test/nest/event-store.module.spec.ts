@@ -9,10 +9,10 @@ import {
   memoryEngine,
   ValidationError,
 } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { rejectionOf } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
-import { RecordingNestLogger, startApp, startFailure } from '../support/nest-app.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger, startApp, startFailure } from '../support/servers/nest-app.js';
 import { RecordingCollector, RecordingLogger } from '../support/recorders.js';
 
 @Injectable()

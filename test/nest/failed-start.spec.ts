@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { EventStoreModule, memoryEngine, openEventStore } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { startFailure } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { startFailure } from '../support/servers/nest-app.js';
 
 let snapshotDirectory: string;
 

@@ -9,11 +9,11 @@ import {
   StorageCorruptedError,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { until } from '../support/collect.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 /** What the store logged; Nest logs what its exception filter meets besides. */
 const reported = ({ errors }: RecordingNestLogger) => errors.filter(({ context }) => context === 'EventStore');

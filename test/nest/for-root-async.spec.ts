@@ -9,8 +9,8 @@ import {
   ValidationError,
 } from 'nestjs-stream-store';
 import { rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 @Injectable()
 class Config {

@@ -11,7 +11,7 @@ import {
   ValidationError,
 } from 'nestjs-stream-store';
 import { numbered, rejectionOf } from '../support/events.js';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 function billing(target: SubscriptionTarget) {
   @Injectable()

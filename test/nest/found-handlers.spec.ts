@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type DynamicModule, Injectable, type Provider, Scope, UseGuards } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { EventStore, EventStoreModule, OnStreamEvent, StreamSubscriptions } from 'nestjs-stream-store';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 class Handler {
   static calls = 0;

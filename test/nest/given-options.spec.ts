@@ -7,7 +7,7 @@ import { EventEmitterBridgeModule } from 'nestjs-stream-store/event-emitter';
 import { EventStoreHttpModule } from 'nestjs-stream-store/http';
 import { EventStoreOpenTelemetryModule } from 'nestjs-stream-store/opentelemetry';
 import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 type Source = { useFactory: () => never } | { useClass: new () => never };
 

@@ -27,7 +27,7 @@ import {
 } from 'nestjs-stream-store';
 import type { Observable } from 'rxjs';
 import { numbered } from '../support/events.js';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 const log: string[] = [];
 let made = 0;

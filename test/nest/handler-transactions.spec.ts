@@ -8,9 +8,9 @@ import {
   type StreamEventContext,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { ManualClock } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
-import { SharedMemory, type SharedMemoryClient } from '../support/shared-memory-engine.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
+import { startApp } from '../support/servers/nest-app.js';
+import { SharedMemory, type SharedMemoryClient } from '../support/engines/shared-memory-engine.js';
 
 it('a handler writes in the transaction of its checkpoint, and what fails leaves nothing', async () => {
   const clock = new ManualClock();

@@ -3,7 +3,7 @@ import { ConsoleLogger, type LoggerService } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { EventStore, EventStoreModule, OnStreamEvent, StreamSubscriptions } from 'nestjs-stream-store';
 import { engineOn, newFile } from '../sqlite/sqlite-files.js';
-import { closedAfterTest, RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 class Billing {
   @OnStreamEvent('orders', { durable: 'billing', retry: { attempts: 3, initialDelayMs: 0 } })

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { compiledApp, startChild } from '../support/child-app.js';
+import { compiledApp, startChild } from '../support/processes/child-app.js';
 
 const APP = join(import.meta.dirname, 'fixtures/peerless-app.ts');
 

@@ -9,8 +9,8 @@ import {
   type SubscriptionTarget,
   ValidationError,
 } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { startFailure } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { startFailure } from '../support/servers/nest-app.js';
 
 /** A provider with a handler of that target and those options. */
 function wronglyUsed(target: unknown, options?: unknown) {

@@ -16,11 +16,11 @@ import {
   type SubscriptionStart,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { until } from '../support/collect.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { engineWithHistory } from '../support/around-engine.js';
-import { closedAfterTest, RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { engineWithHistory } from '../support/engines/around-engine.js';
+import { closedAfterTest, RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 /** What the handlers of one test were called with. */
 class Seen {

@@ -22,10 +22,10 @@ import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
 import { EventStoreHealthIndicator, EventStoreHealthModule } from 'nestjs-stream-store/terminus';
 import { Registry } from 'prom-client';
 import { adapterOf } from '../http/http-app.js';
-import { aroundEngine } from '../support/around-engine.js';
-import { until } from '../support/collect.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 // How the tests of an application put something else in the place of a store.
 

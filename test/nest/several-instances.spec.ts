@@ -10,9 +10,9 @@ import {
   ValidationError,
 } from 'nestjs-stream-store';
 import { numbered, rejectionOf } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
-import { startApp, startFailure } from '../support/nest-app.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 
 const LEASE = 15_000;
 

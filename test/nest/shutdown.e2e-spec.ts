@@ -12,12 +12,12 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventStore, EventStoreModule, memoryEngine, OnStreamEvent, type RecordedEvent } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { compiledApp, startChild } from '../support/child-app.js';
-import { collect, until } from '../support/collect.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { compiledApp, startChild } from '../support/processes/child-app.js';
+import { collect, until } from '../support/waiting/collect.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
 
 /** What happened in one test, in order. */
 const log: string[] = [];

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { EventStore, EventStoreModule, memoryEngine, OnStreamEvent, StreamSubscriptions } from 'nestjs-stream-store';
 import { type EngineVerb, faultyEngine } from 'nestjs-stream-store/testing';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 it.each<[EngineVerb | undefined]>([[undefined], ['readAll'], ['saveCheckpoint'], ['close']])(
   'an application ends in its time although its engine gives no answer any more (%s)',

@@ -16,10 +16,10 @@ import {
   type RecordedEvent,
   type StorageEngine,
 } from 'nestjs-stream-store';
-import { ENGINES } from '../support/around-engine.js';
-import { until } from '../support/collect.js';
-import { settled } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
+import { ENGINES } from '../support/engines/around-engine.js';
+import { until } from '../support/waiting/collect.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { startApp } from '../support/servers/nest-app.js';
 
 const seen: string[] = [];
 

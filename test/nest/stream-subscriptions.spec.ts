@@ -10,10 +10,10 @@ import {
   type RecordedEvent,
   StreamSubscriptions,
 } from 'nestjs-stream-store';
-import { until } from '../support/collect.js';
+import { until } from '../support/waiting/collect.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { closedAfterTest, RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { closedAfterTest, RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 /** Two handlers on two stores; the durable one can be kept back. */
 @Injectable()

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Inject, Injectable, Module, Scope } from '@nestjs/common';
 import { EventStore, EventStoreModule, OnStreamEvent, StreamSubscriptions } from 'nestjs-stream-store';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 
 it('a class of request scope that two modules provide is made by each of them, with what each injects', async () => {
   const seen: string[] = [];

@@ -14,9 +14,9 @@ import {
   StreamSubscriptions,
 } from 'nestjs-stream-store';
 import { engineOn, newFile } from '../sqlite/sqlite-files.js';
-import { eventually } from '../support/eventually.js';
+import { eventually } from '../support/waiting/eventually.js';
 import { rejectionOf } from '../support/events.js';
-import { RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 const broken = { on: true };
 const orderEvents = defineEvents({

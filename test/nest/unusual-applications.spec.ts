@@ -15,7 +15,7 @@ import {
 } from 'nestjs-stream-store';
 import { newFolder } from '../sqlite/sqlite-files.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { closedAfterTest, RecordingNestLogger, startApp } from '../support/nest-app.js';
+import { closedAfterTest, RecordingNestLogger, startApp } from '../support/servers/nest-app.js';
 
 describe('a module that is loaded lazily', () => {
   it('injects the store of the application, and its handlers are not called', async () => {

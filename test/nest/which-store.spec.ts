@@ -19,9 +19,9 @@ import {
   StreamSubscriptions,
 } from 'nestjs-stream-store';
 import { ManualClock } from 'nestjs-stream-store/testing';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { engineOn, newFile } from '../sqlite/sqlite-files.js';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 @Injectable()
 class Reader {

@@ -3,7 +3,7 @@ import { metrics as api, type Meter, type MetricOptions } from '@opentelemetry/a
 import { EventStoreModule } from 'nestjs-stream-store';
 import { EventStoreOpenTelemetryModule } from 'nestjs-stream-store/opentelemetry';
 import { readPage } from '../docs/markdown.js';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 
 const KINDS: Readonly<Record<string, string>> = {
   createHistogram: 'histogram',

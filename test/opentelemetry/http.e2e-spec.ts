@@ -16,8 +16,8 @@ import { Test } from '@nestjs/testing';
 import { EventStore, EventStoreModule, memoryEngine, OnStreamEvent, type StorageEngine } from 'nestjs-stream-store';
 import { EventStoreOpenTelemetryModule } from 'nestjs-stream-store/opentelemetry';
 import { whenSettled } from 'nestjs-stream-store/testing';
-import { aroundEngine } from '../support/around-engine.js';
-import { closedAfterTest } from '../support/nest-app.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { closedAfterTest } from '../support/servers/nest-app.js';
 import { useTracing } from './telemetry.js';
 
 const { span } = useTracing();

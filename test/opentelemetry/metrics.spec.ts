@@ -19,9 +19,9 @@ import {
 } from 'nestjs-stream-store';
 import { EventStoreOpenTelemetryModule, openTelemetryMetrics } from 'nestjs-stream-store/opentelemetry';
 import { whenSettled } from 'nestjs-stream-store/testing';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 class Billing {
   @OnStreamEvent({ streams: 'order-*' }, { durable: 'billing', retry: { attempts: 3, initialDelayMs: 0 } })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventStore, EventStoreModule } from 'nestjs-stream-store';
 import { EventStoreOpenTelemetryModule, type EventStoreOpenTelemetryOptions } from 'nestjs-stream-store/opentelemetry';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 
 describe('the module', () => {
   it('does nothing as long as no SDK is registered', async () => {

@@ -10,7 +10,7 @@ import {
 import { whenSettled } from 'nestjs-stream-store/testing';
 import * as copied from '../../lib/opentelemetry/semantic-conventions.js';
 import { rejectionOf } from '../support/events.js';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 import { useTracing } from './telemetry.js';
 import { internalsOf } from '../../lib/store/store-internals.js';
 

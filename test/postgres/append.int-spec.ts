@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEvent, type EventStore, NO_STREAM, STREAM_EXISTS } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
-import { Random } from '../support/random.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
+import { Random } from '../support/worlds/random.js';
 import { scaled } from '../support/scale.js';
 
 const { server, openStore } = usePostgres();

@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { openEventStore } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { numbered } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { RecordingLogger } from '../support/recorders.js';
 
 const { server } = usePostgres();

@@ -8,12 +8,17 @@ import {
 } from 'nestjs-stream-store';
 import pg from 'pg';
 import { append } from '../../lib/postgres/queries/append.js';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { type LogAppend, type StreamOperation, whatIsNotLinear, whatIsOutOfOrder } from '../support/linearizability.js';
-import { usePostgres } from '../support/postgres-stores.js';
-import { Random } from '../support/random.js';
+import { eventually } from '../support/waiting/eventually.js';
+import {
+  type LogAppend,
+  type StreamOperation,
+  whatIsNotLinear,
+  whatIsOutOfOrder,
+} from '../support/worlds/linearizability.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
+import { Random } from '../support/worlds/random.js';
 import { scaled } from '../support/scale.js';
 
 const { server, openStore } = usePostgres();

@@ -3,8 +3,8 @@ import { openEventStore, StorageUnavailableError, ValidationError } from 'nestjs
 import { postgresEngine, type PostgresPool } from 'nestjs-stream-store/postgres';
 import pg from 'pg';
 import { numbered, rejectionOf } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 

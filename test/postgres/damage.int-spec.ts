@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EventStore, START, StorageCorruptedError } from 'nestjs-stream-store';
 import { numbered, rejectionOf, take } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { StorageEngine } from 'nestjs-stream-store';
 import { describeStorageEngine } from 'nestjs-stream-store/testing';
-import { engineUnder, PLANNERS } from '../support/postgres-plans.js';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { engineUnder, PLANNERS } from '../support/engines/postgres-plans.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres-server.js';
 import { SCALE } from '../support/scale.js';
 
 let server: PostgresServer;

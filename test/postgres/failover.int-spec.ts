@@ -14,10 +14,10 @@ import {
   type StreamEventContext,
 } from 'nestjs-stream-store';
 import { postgresEngine, type PostgresTransaction } from 'nestjs-stream-store/postgres';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { type PostgresPair, startPair } from '../support/postgres-pair.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { type PostgresPair, startPair } from '../support/engines/postgres-pair.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { SCALE, scaledTimeLimit } from '../support/scale.js';
 

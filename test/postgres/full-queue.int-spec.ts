@@ -2,10 +2,10 @@ import { expect, it } from '@jest/globals';
 import { START } from 'nestjs-stream-store';
 import { ManualClock } from 'nestjs-stream-store/testing';
 import pg from 'pg';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { RecordingLogger } from '../support/recorders.js';
 
 // The smallest that there is, so that it can be filled.

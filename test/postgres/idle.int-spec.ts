@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { countingEngine, openIdle } from '../support/idle-subscriptions.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { countingEngine, openIdle } from '../support/waiting/idle-subscriptions.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 

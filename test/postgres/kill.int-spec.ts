@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
-import { compiledApp, startChild } from '../support/child-app.js';
+import { compiledApp, startChild } from '../support/processes/child-app.js';
 import { numbered } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
-import { Random } from '../support/random.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
+import { Random } from '../support/worlds/random.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 const KILLS = scaled(100);

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import type { Checkpoint, Lease, StorageEngine } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
-import { compiledApp, startChild } from '../support/child-app.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { compiledApp, startChild } from '../support/processes/child-app.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { openBareEngine } from './fixtures/bare-engine.js';
 
 const { server } = usePostgres();

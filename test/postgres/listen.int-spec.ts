@@ -3,11 +3,11 @@ import { END, type EventStore } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { ManualClock } from 'nestjs-stream-store/testing';
 import pg from 'pg';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
-import { startTcpProxy } from '../support/tcp-proxy.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
+import { startTcpProxy } from '../support/servers/tcp-proxy.js';
 import { openBareEngine } from './fixtures/bare-engine.js';
 
 const { server, openStore } = usePostgres();

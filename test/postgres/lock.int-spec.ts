@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type EventStore, StorageUnavailableError } from 'nestjs-stream-store';
 import pg from 'pg';
 import { numbered, rejectionOf } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 

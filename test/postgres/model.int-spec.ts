@@ -2,8 +2,8 @@ import { it } from '@jest/globals';
 import fc from 'fast-check';
 import { followTheModel } from '../model/model-property.js';
 import { ASKING_STEPS } from '../model/steps.js';
-import { engineUnder, type Planner, PLANNERS } from '../support/postgres-plans.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { engineUnder, type Planner, PLANNERS } from '../support/engines/postgres-plans.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 const { server } = usePostgres();

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { compiledApp, startChild } from '../support/child-app.js';
+import { compiledApp, startChild } from '../support/processes/child-app.js';
 
 it('says how to install pg when it is missing', async () => {
   const child = startChild(await compiledApp(join(import.meta.dirname, 'fixtures/driverless-app.ts')));

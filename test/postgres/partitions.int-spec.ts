@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
-import { compiledApp } from '../support/child-app.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { compiledApp } from '../support/processes/child-app.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { eventOf, HandlingWorld, ordersOf, upTo } from './fixtures/handling-world.js';
 
 const STREAMS = 20;

@@ -8,9 +8,9 @@ import {
   PLANNER_SETTINGS,
   STATISTICS,
   withSettings,
-} from '../support/postgres-plans.js';
-import { usePostgres } from '../support/postgres-stores.js';
-import { Random } from '../support/random.js';
+} from '../support/engines/postgres-plans.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
+import { Random } from '../support/worlds/random.js';
 import { SCALE } from '../support/scale.js';
 import { RecordingLogger } from '../support/recorders.js';
 

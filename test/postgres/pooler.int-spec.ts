@@ -2,11 +2,11 @@ import { expect, it } from '@jest/globals';
 import { END } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { ManualClock } from 'nestjs-stream-store/testing';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
-import { startTransactionPooler } from '../support/transaction-pooler.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
+import { startTransactionPooler } from '../support/engines/transaction-pooler.js';
 import { openBareEngine } from './fixtures/bare-engine.js';
 
 const { server, openStore } = usePostgres();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from '@jest/globals';
 import type { StorageEngine } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { describeStorageEngine } from 'nestjs-stream-store/testing';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres-server.js';
 
 let server: PostgresServer;
 beforeAll(async () => void (server = await startPostgres({ fsync: 'off' })), 60_000);

@@ -3,10 +3,10 @@ import { END, StorageUnavailableError } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import { ManualClock } from 'nestjs-stream-store/testing';
 import pg from 'pg';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { openBareEngine } from './fixtures/bare-engine.js';
 
 const { server, openStore } = usePostgres();

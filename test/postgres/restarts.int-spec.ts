@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { createEvent, type EventStore, START, StorageUnavailableError } from 'nestjs-stream-store';
-import { collect } from '../support/collect.js';
-import { eventually } from '../support/eventually.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { collect } from '../support/waiting/collect.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 const RESTARTS = scaled(20, 4);

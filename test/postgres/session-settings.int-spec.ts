@@ -3,7 +3,7 @@ import { type EventStore, ValidationError } from 'nestjs-stream-store';
 import type { PostgresPool } from 'nestjs-stream-store/postgres';
 import pg from 'pg';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 
 const { server, openStore } = usePostgres();
 

@@ -14,9 +14,9 @@ import { usage } from '../../lib/postgres/queries/usage.js';
 import { globalPositions, headOfLog, placesInStreams } from '../../lib/postgres/queries/verify.js';
 import type { Query } from '../../lib/postgres/query.js';
 import { CompiledFilter, type EventFilter } from '../../lib/store/values/event-filter.js';
-import { costOf } from '../support/statement-costs.js';
-import { fillLog, STATISTICS, type Statistics } from '../support/postgres-plans.js';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { costOf } from '../support/engines/statement-costs.js';
+import { fillLog, STATISTICS, type Statistics } from '../support/engines/postgres-plans.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres-server.js';
 import { SCALE } from '../support/scale.js';
 
 const STREAMS = 60_000;

@@ -3,7 +3,7 @@ import type { Checkpoint, EngineTransaction } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import type pg from 'pg';
 import { rejectionOf } from '../support/events.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { openBareEngine } from './fixtures/bare-engine.js';
 
 const { server } = usePostgres();

@@ -6,7 +6,7 @@ import { EventStoreModule } from 'nestjs-stream-store';
 import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
 import { Registry } from 'prom-client';
 import { codeBlocks, readPage, REPOSITORY } from '../docs/markdown.js';
-import { closedAfterTest, startApp } from '../support/nest-app.js';
+import { closedAfterTest, startApp } from '../support/servers/nest-app.js';
 
 /** What prom-client knows of a metric and does not say in its types. */
 interface Registered {

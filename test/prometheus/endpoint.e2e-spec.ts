@@ -14,7 +14,7 @@ import { EventStore, EventStoreModule } from 'nestjs-stream-store';
 import { EventStorePrometheusModule, type MetricsEndpoint } from 'nestjs-stream-store/prometheus';
 import { Registry } from 'prom-client';
 import { map, of, tap } from 'rxjs';
-import { closedAfterTest } from '../support/nest-app.js';
+import { closedAfterTest } from '../support/servers/nest-app.js';
 import { Scrape } from './scrape.js';
 
 @Injectable()

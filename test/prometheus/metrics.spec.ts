@@ -14,10 +14,10 @@ import {
 import { EventStorePrometheusModule } from 'nestjs-stream-store/prometheus';
 import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
 import { Registry } from 'prom-client';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { startApp } from '../support/nest-app.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { startApp } from '../support/servers/nest-app.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 import { Scrape } from './scrape.js';
 
 @Injectable()

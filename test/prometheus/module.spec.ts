@@ -3,7 +3,7 @@ import { Module, type Provider } from '@nestjs/common';
 import { EventStoreModule } from 'nestjs-stream-store';
 import { EventStorePrometheusModule, type EventStorePrometheusOptions } from 'nestjs-stream-store/prometheus';
 import { Counter, register, Registry } from 'prom-client';
-import { startApp, startFailure } from '../support/nest-app.js';
+import { startApp, startFailure } from '../support/servers/nest-app.js';
 import { Scrape } from './scrape.js';
 
 describe('the module', () => {

@@ -13,7 +13,7 @@ import { readEarthquakes } from '../../sample/01-quick-start/src/earthquake.js';
 import { MagnitudeSummary } from '../../sample/01-quick-start/src/magnitude-summary.js';
 import type { Failover } from '../../sample/03-postgres/src/failover.js';
 import { brokenPromises } from '../../sample/03-postgres/src/report.js';
-import { startPostgres } from '../support/postgres-server.js';
+import { startPostgres } from '../support/engines/postgres-server.js';
 import { codeBlocks, readPage, REPOSITORY } from '../docs/markdown.js';
 
 /** The data file as it is, so that the sample's way of reading it is checked too. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { START } from 'nestjs-stream-store';
 import { dataOf, numbered, take } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { driverAround, sqliteError } from './driver-around.js';

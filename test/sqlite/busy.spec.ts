@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { openEventStore, StorageUnavailableError } from 'nestjs-stream-store';
 import type { SqliteDatabase } from 'nestjs-stream-store/sqlite';
 import { dataOf, rejectionOf } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { driver, engineOn, newFile } from './sqlite-files.js';
 

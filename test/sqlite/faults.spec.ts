@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EventStore, openEventStore, StorageFailedError } from 'nestjs-stream-store';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { checkInvariants } from '../support/invariants.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { checkInvariants } from '../support/worlds/invariants.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { driverAround, driverWith, sqliteError } from './driver-around.js';
 import { engineOn, newFile } from './sqlite-files.js';

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { numbered } from '../support/events.js';
-import { eventually } from '../support/eventually.js';
-import { countingEngine, openIdle } from '../support/idle-subscriptions.js';
+import { eventually } from '../support/waiting/eventually.js';
+import { countingEngine, openIdle } from '../support/waiting/idle-subscriptions.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { engineOn, newFile } from './sqlite-files.js';
 

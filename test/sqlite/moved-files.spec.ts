@@ -2,7 +2,7 @@ import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { openEventStore, StorageFailedError } from 'nestjs-stream-store';
 import { dataOf, rejectionOf } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { engineOn, newFile } from './sqlite-files.js';
 

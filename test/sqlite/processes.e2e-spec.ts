@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type RecordedEvent, type StorageEngine, systemClock } from 'nestjs-stream-store';
-import { type ChildApp, compiledApp, startChild } from '../support/child-app.js';
-import { type StreamOperation, whatIsNotLinear } from '../support/linearizability.js';
-import { Random } from '../support/random.js';
+import { type ChildApp, compiledApp, startChild } from '../support/processes/child-app.js';
+import { type StreamOperation, whatIsNotLinear } from '../support/worlds/linearizability.js';
+import { Random } from '../support/worlds/random.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 import { engineOn, newFile } from './sqlite-files.js';

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { openEventStore, StorageCorruptedError, StorageTooNewError } from 'nestjs-stream-store';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 import { scaled } from '../support/scale.js';
 import { driverAround, sqliteError } from './driver-around.js';
 import { driver, engineOn, newFile } from './sqlite-files.js';

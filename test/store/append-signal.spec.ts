@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { AppendSignal } from '../../lib/store/ports/append-signal.js';
-import { microtasks, turnOfEventLoop } from '../support/collect.js';
+import { microtasks, turnOfEventLoop } from '../support/waiting/collect.js';
 
 let signal: AppendSignal;
 let position: number;

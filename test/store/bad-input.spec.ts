@@ -32,7 +32,7 @@ const invalid = (field: string): Line[2] => ({ code: 'VALIDATION_FAILED', field 
 
 /** What to do next, or what would have been right. */
 const ADVICE =
-  /\b(give|take|set|raise|call|read|append|subscribe|leave|use|open|knows)\b|neither .+ nor|from 1 to|not like|, not of |as only/;
+  /\b(give|take|set|raise|call|[Rr]ead|append|subscribe|leave|use|open|knows)\b|neither .+ nor|from 1 to|not like|, not of |as only/;
 
 const LINES: Line[] = [
   ['an empty stream id', () => append(''), invalid('streamId')],

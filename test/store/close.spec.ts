@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { type EventStore, openEventStore, StoreClosedError } from 'nestjs-stream-store';
 import { createEventStore } from '../../lib/open-event-store.js';
 import { numbered, rejectionOf, take } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 type Call = [name: string, call: (store: EventStore) => unknown];

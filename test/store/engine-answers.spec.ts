@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EventStore, memoryEngine, type RecordedEvent, type StorageEngine } from 'nestjs-stream-store';
-import { ENGINES, shortPagedEngine } from '../support/around-engine.js';
+import { ENGINES, shortPagedEngine } from '../support/engines/around-engine.js';
 import { dataOf, numbered, take } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 // An engine may answer at once or late, and with fewer events than it was asked for: readers must not notice.

@@ -9,7 +9,7 @@ import {
   WrongExpectedRevisionError,
 } from 'nestjs-stream-store';
 import { eventCount, numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 async function storeWithStreamAt(revision: number): Promise<EventStore> {

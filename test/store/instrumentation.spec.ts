@@ -8,8 +8,8 @@ import {
   type Instrumentation,
 } from 'nestjs-stream-store';
 import { rejectionOf } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { settled } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { internalsOf } from '../../lib/store/store-internals.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { StreamLimitReachedError } from 'nestjs-stream-store';
 import { dataOf, eventCount, numbered, rejectionOf } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
 

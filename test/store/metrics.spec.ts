@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEvent, type EventStore, type MetricsCollector } from 'nestjs-stream-store';
 import { numbered, rejectionOf } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingCollector, RecordingLogger } from '../support/recorders.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { openEventStore, type RecordedEvent } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { RecordingCollector, RecordingLogger } from '../support/recorders.js';
 import { MINUTE, storeWithRetention } from '../support/store-with.js';
 

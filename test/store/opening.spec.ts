@@ -14,7 +14,7 @@ import {
 import { ManualClock } from 'nestjs-stream-store/testing';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
 import { createEventStore } from '../../lib/open-event-store.js';
-import { lateEngine } from '../support/late-engine.js';
+import { lateEngine } from '../support/engines/late-engine.js';
 import { brokenEngine } from '../testing/broken-engine.js';
 
 const away = (): Error => new StorageUnavailableError('database', false, new Error('connect ECONNREFUSED'));

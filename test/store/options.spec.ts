@@ -9,8 +9,8 @@ import {
 } from 'nestjs-stream-store';
 import { checkOptions } from '../../lib/store/event-store-options.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 describe('the default of an option', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { END, type EventStore, type ReadAllOptions, START } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 /** Events 1 to 9 in turn in the streams order-1, order-2 and customer. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { Cursor, type EventStore, LogForkedError } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 
 interface WentBack {
   readonly store: EventStore;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { END, type EventStore, START, StreamNotFoundError } from 'nestjs-stream-store';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 async function storeWith(count: number): Promise<EventStore> {

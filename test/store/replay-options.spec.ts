@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { firstValueFrom, lastValueFrom, take as takeFirst, toArray } from 'rxjs';
 import { OperationAbortedError, type ReplayProgress } from 'nestjs-stream-store';
 import { dataOf, numbered, take } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { settled } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { storeWith } from '../support/store-with.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EventStore, EventStoreError } from 'nestjs-stream-store';
 import { dataOf, numbered, take } from '../support/events.js';
-import type { ManualClock } from '../support/manual-clock.js';
+import type { ManualClock } from '../support/waiting/manual-clock.js';
 import { MINUTE, storeWithRetention } from '../support/store-with.js';
 
 /** Events 1 and 2, and six minutes later 3 and 4. */

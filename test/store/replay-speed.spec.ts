@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EventStore, StoreClosedError } from 'nestjs-stream-store';
 import { rejectionOf, take } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 describe('replay at a speed', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { StreamNotFoundError } from 'nestjs-stream-store';
 import { dataOf, numbered, take } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { MINUTE, storeWithRetention } from '../support/store-with.js';
 

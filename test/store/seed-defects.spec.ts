@@ -16,10 +16,10 @@ import {
   WrongExpectedRevisionError,
 } from 'nestjs-stream-store';
 import { checkOptions } from '../../lib/store/event-store-options.js';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { dataOf, numbered, rejectionOf, take } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingCollector } from '../support/recorders.js';
 import { MINUTE, storeWith } from '../support/store-with.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEvent, type EventStore, memoryEngine } from 'nestjs-stream-store';
 import { numbered, rejectionOf, take } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 async function memoryOf(store: EventStore): Promise<number> {

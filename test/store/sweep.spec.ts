@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingCollector } from '../support/recorders.js';
 import { MINUTE, storeWithRetention } from '../support/store-with.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EventStore, type NewEvent, type ReadTimeRangeOptions, type RecordedEvent } from 'nestjs-stream-store';
 import { dataOf, take } from '../support/events.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { scaled } from '../support/scale.js';
 

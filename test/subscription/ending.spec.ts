@@ -11,10 +11,10 @@ import {
   type Subscription,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { collect, until } from '../support/collect.js';
+import { collect, until } from '../support/waiting/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { lateEngine, type LateEngine } from '../support/late-engine.js';
-import { settled } from '../support/manual-clock.js';
+import { lateEngine, type LateEngine } from '../support/engines/late-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

@@ -11,10 +11,10 @@ import {
   type SubscriptionTarget,
   UnsupportedOperationError,
 } from 'nestjs-stream-store';
-import { aroundEngine } from '../support/around-engine.js';
-import { collect } from '../support/collect.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

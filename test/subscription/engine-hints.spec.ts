@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { memoryEngine, type StorageEngine, type SubscriptionTarget } from 'nestjs-stream-store';
-import { ENGINES, hintingEngine } from '../support/around-engine.js';
-import { collect, microtasks, until } from '../support/collect.js';
+import { ENGINES, hintingEngine } from '../support/engines/around-engine.js';
+import { collect, microtasks, until } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 
 afterEach(settled);
 

@@ -12,12 +12,12 @@ import {
   type SubscriptionStart,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { collect, type Collected, observe } from '../support/collect.js';
+import { collect, type Collected, observe } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { RecordingLogger } from '../support/recorders.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 
 afterEach(settled);
 

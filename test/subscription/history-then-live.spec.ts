@@ -8,12 +8,12 @@ import {
   type SubscriptionStart,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { aroundEngine, ENGINES } from '../support/around-engine.js';
-import { collect, type Collected, microtasks, observe } from '../support/collect.js';
+import { aroundEngine, ENGINES } from '../support/engines/around-engine.js';
+import { collect, type Collected, microtasks, observe } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 // An unhandled rejection fails the test during which it is found.

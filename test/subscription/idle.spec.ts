@@ -1,15 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type EventStore, memoryEngine, type StorageEngine } from 'nestjs-stream-store';
-import { hintingEngine } from '../support/around-engine.js';
-import { collect } from '../support/collect.js';
+import { hintingEngine } from '../support/engines/around-engine.js';
+import { collect } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { countingEngine, openIdle } from '../support/idle-subscriptions.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { countingEngine, openIdle } from '../support/waiting/idle-subscriptions.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { scaled } from '../support/scale.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 
 afterEach(settled);
 

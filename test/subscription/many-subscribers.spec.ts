@@ -1,8 +1,8 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { END, type RecordedEvent, START, type SubscriptionTarget } from 'nestjs-stream-store';
-import { collect } from '../support/collect.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

@@ -7,10 +7,10 @@ import {
   type SubscriptionStart,
 } from 'nestjs-stream-store';
 import { firstValueFrom, map, take, toArray } from 'rxjs';
-import { aroundEngine, ENGINES } from '../support/around-engine.js';
-import { collect, until } from '../support/collect.js';
+import { aroundEngine, ENGINES } from '../support/engines/around-engine.js';
+import { collect, until } from '../support/waiting/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { END, START, StorageCorruptedError, StorageFailedError, StorageUnavailableError } from 'nestjs-stream-store';
 import { ManualClock } from 'nestjs-stream-store/testing';
-import { aroundEngine } from '../support/around-engine.js';
-import { collect } from '../support/collect.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { END, START, type SubscriptionTarget } from 'nestjs-stream-store';
-import { ENGINES } from '../support/around-engine.js';
-import { collect } from '../support/collect.js';
+import { ENGINES } from '../support/engines/around-engine.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { settled } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type RecordedEvent, START } from 'nestjs-stream-store';
-import { ENGINES } from '../support/around-engine.js';
-import { collect, until } from '../support/collect.js';
+import { ENGINES } from '../support/engines/around-engine.js';
+import { collect, until } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 
 afterEach(settled);

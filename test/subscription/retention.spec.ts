@@ -10,12 +10,12 @@ import {
   type SubscriptionStart,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { ENGINES, hintingEngine } from '../support/around-engine.js';
-import { collect, microtasks } from '../support/collect.js';
+import { ENGINES, hintingEngine } from '../support/engines/around-engine.js';
+import { collect, microtasks } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { ManualClock, settled } from '../support/manual-clock.js';
+import { ManualClock, settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
-import { Random } from '../support/random.js';
+import { Random } from '../support/worlds/random.js';
 import { RecordingLogger } from '../support/recorders.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type EventStore, memoryEngine, START, type StorageEngine, type SubscriptionTarget } from 'nestjs-stream-store';
 import { lastValueFrom, take, tap } from 'rxjs';
-import { aroundEngine, shortPagedEngine } from '../support/around-engine.js';
-import { collect } from '../support/collect.js';
+import { aroundEngine, shortPagedEngine } from '../support/engines/around-engine.js';
+import { collect } from '../support/waiting/collect.js';
 import { numbered } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
-import { settled } from '../support/manual-clock.js';
+import { lateEngine } from '../support/engines/late-engine.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 import { scaled, scaledTimeLimit } from '../support/scale.js';
 

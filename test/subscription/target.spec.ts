@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { START, type SubscriptionTarget, ValidationError } from 'nestjs-stream-store';
-import { aroundEngine, ENGINES } from '../support/around-engine.js';
-import { collect } from '../support/collect.js';
+import { aroundEngine, ENGINES } from '../support/engines/around-engine.js';
+import { collect } from '../support/waiting/collect.js';
 import { dataOf, numbered } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 afterEach(settled);

@@ -1,7 +1,7 @@
 import { afterEach } from '@jest/globals';
 import { type EventStore, type EventStoreOptions, openEventStore, StoreClosedError } from 'nestjs-stream-store';
-import { checkInvariants } from './invariants.js';
-import { ManualClock } from './manual-clock.js';
+import { checkInvariants } from './worlds/invariants.js';
+import { ManualClock } from './waiting/manual-clock.js';
 
 interface Opened {
   readonly store: EventStore;

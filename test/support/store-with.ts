@@ -1,6 +1,6 @@
 import type { EventStore, EventStoreOptions } from 'nestjs-stream-store';
 import { numbered } from './events.js';
-import { ManualClock } from './manual-clock.js';
+import { ManualClock } from './waiting/manual-clock.js';
 import { openTestStore } from './open-test-store.js';
 import { RecordingLogger } from './recorders.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StreamSubscriptionStatus } from 'nestjs-stream-store';
 import { HandlerWatch } from '../../lib/terminus/handler-watch.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ManualClock } from '../support/waiting/manual-clock.js';
 
 const behind = { name: 'mail', state: 'live', position: 3, lag: 5 } as StreamSubscriptionStatus;
 

@@ -18,10 +18,10 @@ import {
   type EventStoreHealthOptions,
 } from 'nestjs-stream-store/terminus';
 import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { closedAfterTest, RecordingNestLogger } from '../support/nest-app.js';
-import { SharedMemory } from '../support/shared-memory-engine.js';
+import { closedAfterTest, RecordingNestLogger } from '../support/servers/nest-app.js';
+import { SharedMemory } from '../support/engines/shared-memory-engine.js';
 
 @Injectable()
 class Billing {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { memoryEngine } from 'nestjs-stream-store';
 import { type Fault, type FaultyEngine, faultyEngine, InjectedFaultError } from 'nestjs-stream-store/testing';
 import { dataOf, rejectionOf } from '../support/events.js';
-import { lateEngine } from '../support/late-engine.js';
+import { lateEngine } from '../support/engines/late-engine.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 describe.each([

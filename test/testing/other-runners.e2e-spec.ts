@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { compiledApp, startChild } from '../support/child-app.js';
+import { compiledApp, startChild } from '../support/processes/child-app.js';
 
 let app: string;
 

@@ -3,9 +3,9 @@ import { ANY, openEventStore, type RecordedEvent, StoreClosedError, Subscription
 import { ManualClock, RecordedEvents } from 'nestjs-stream-store/testing';
 import { createEventStore } from '../../lib/open-event-store.js';
 import { internalsOf } from '../../lib/store/store-internals.js';
-import { aroundEngine, ENGINES } from '../support/around-engine.js';
+import { aroundEngine, ENGINES } from '../support/engines/around-engine.js';
 import { dataOf, numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
+import { settled } from '../support/waiting/manual-clock.js';
 import { openTestStore } from '../support/open-test-store.js';
 
 const ofType =

@@ -18,11 +18,11 @@ import { faultyEngine, resetStore, whenSettled } from 'nestjs-stream-store/testi
 import { PLACES } from '../example/places.js';
 import { driver, newFile, newFolder } from '../sqlite/sqlite-files.js';
 import { sqliteEngine } from 'nestjs-stream-store/sqlite';
-import { aroundEngine } from '../support/around-engine.js';
+import { aroundEngine } from '../support/engines/around-engine.js';
 import { rejectionOf } from '../support/events.js';
-import { startApp } from '../support/nest-app.js';
+import { startApp } from '../support/servers/nest-app.js';
 import { openTestStore as openStore } from '../support/open-test-store.js';
-import { usePostgres } from '../support/postgres-stores.js';
+import { usePostgres } from '../support/engines/postgres-stores.js';
 import { internalsOf } from '../../lib/store/store-internals.js';
 
 const { server } = usePostgres();

@@ -12,10 +12,10 @@ import {
   ValidationError,
 } from 'nestjs-stream-store';
 import { ManualClock, whenSettled } from 'nestjs-stream-store/testing';
-import { ENGINES } from '../support/around-engine.js';
+import { ENGINES } from '../support/engines/around-engine.js';
 import { numbered, rejectionOf } from '../support/events.js';
-import { settled } from '../support/manual-clock.js';
-import { startApp } from '../support/nest-app.js';
+import { settled } from '../support/waiting/manual-clock.js';
+import { startApp } from '../support/servers/nest-app.js';
 
 /** Takes its time for each event. */
 @Injectable()

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { Checkpoint, MaybePromise } from 'nestjs-stream-store';
 import { CheckpointWriter } from '../../../lib/consumer/checkpoint/checkpoint-writer.js';
 import { rejectionOf } from '../../support/events.js';
-import { ManualClock, settled } from '../../support/manual-clock.js';
-import { Random } from '../../support/random.js';
+import { ManualClock, settled } from '../../support/waiting/manual-clock.js';
+import { Random } from '../../support/worlds/random.js';
 
 const checkpoint = (position: number): Checkpoint => ({
   position,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ConsumerOptions, RecordedEvent, StreamEventContext } from 'nestjs-stream-store';
-import { microtasks, until } from '../../support/collect.js';
-import { Machine } from '../../support/machine.js';
-import { Random } from '../../support/random.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { microtasks, until } from '../../support/waiting/collect.js';
+import { Machine } from '../../support/worlds/machine.js';
+import { Random } from '../../support/worlds/random.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 
 /**
  * Runs a handler in one process after the other, until everything was handled. An event that `kills` ends the process

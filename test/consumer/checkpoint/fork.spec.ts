@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { END, LogForkedError, type RecordedEvent, type StreamEventContext } from 'nestjs-stream-store';
 import type { Consumer } from '../../../lib/consumer/consumer.js';
-import { Cluster, type Instance } from '../../support/cluster.js';
-import { until } from '../../support/collect.js';
-import type { HandlerParts } from '../../support/machine.js';
-import { settled } from '../../support/manual-clock.js';
-import { Random } from '../../support/random.js';
+import { Cluster, type Instance } from '../../support/worlds/cluster.js';
+import { until } from '../../support/waiting/collect.js';
+import type { HandlerParts } from '../../support/worlds/machine.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { Random } from '../../support/worlds/random.js';
 import { scaled } from '../../support/scale.js';
-import type { SharedMemoryClient } from '../../support/shared-memory-engine.js';
+import type { SharedMemoryClient } from '../../support/engines/shared-memory-engine.js';
 import { lettersIn } from '../../support/letters-in.js';
 import { internalsOf } from '../../../lib/store/store-internals.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { HandledPositions } from '../../../lib/consumer/checkpoint/handled-positions.js';
-import { Random } from '../../support/random.js';
+import { Random } from '../../support/worlds/random.js';
 
 describe('progress', () => {
   it('moves to an event when it is done', () => {

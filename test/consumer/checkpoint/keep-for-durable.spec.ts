@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Checkpoint, type EventStoreOptions, type RecordedEvent, ValidationError } from 'nestjs-stream-store';
 import { dataOf } from '../../support/events.js';
-import { Machine } from '../../support/machine.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { Machine } from '../../support/worlds/machine.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 import { MINUTE } from '../../support/store-with.js';
 import { internalsOf } from '../../../lib/store/store-internals.js';
 

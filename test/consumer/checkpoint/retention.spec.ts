@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SubscriptionTarget } from 'nestjs-stream-store';
-import { Machine } from '../../support/machine.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { Machine } from '../../support/worlds/machine.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 
 const MINUTE = 60_000;
 const KEEPING = { retentionDuration: '10m' };

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { EventStore, JsonValue, RecordedEvent } from 'nestjs-stream-store';
 import { DeadLetterStore, type NewDeadLetter } from '../../../lib/consumer/dead-letters/dead-letter-store.js';
 import { numbered, rejectionOf } from '../../support/events.js';
-import { Machine } from '../../support/machine.js';
-import type { ManualClock } from '../../support/manual-clock.js';
+import { Machine } from '../../support/worlds/machine.js';
+import type { ManualClock } from '../../support/waiting/manual-clock.js';
 import { lettersIn } from '../../support/letters-in.js';
 
 interface Setup {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { HandlerTimeoutError, StorageCorruptedError, StorageUnavailableError } from 'nestjs-stream-store';
-import { until } from '../../support/collect.js';
+import { until } from '../../support/waiting/collect.js';
 import { rejectionOf } from '../../support/events.js';
-import { Machine } from '../../support/machine.js';
-import { settled } from '../../support/manual-clock.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { Machine } from '../../support/worlds/machine.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 import { lettersIn } from '../../support/letters-in.js';
 
 const AT_ONCE = { initialDelayMs: 0 };

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ConsumerOptions, StorageCorruptedError } from 'nestjs-stream-store';
 import type { EventConsumer } from '../../../lib/consumer/run/event-consumer.js';
-import { until } from '../../support/collect.js';
+import { until } from '../../support/waiting/collect.js';
 import { rejectionOf } from '../../support/events.js';
-import { Machine } from '../../support/machine.js';
-import { settled } from '../../support/manual-clock.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { Machine } from '../../support/worlds/machine.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 
 const PARKING = {
   durable: 'd',

@@ -12,7 +12,7 @@ import { checkConsumerOptions } from '../../../lib/consumer/consumer-options.js'
 import { HandlerAttempts, type EventHandler } from '../../../lib/consumer/handling/handler-attempts.js';
 import { Interrupted } from '../../../lib/subscription/interrupted.js';
 import { rejectionOf } from '../../support/events.js';
-import { ManualClock, settled } from '../../support/manual-clock.js';
+import { ManualClock, settled } from '../../support/waiting/manual-clock.js';
 
 const eventAt = (position: number): RecordedEvent =>
   recordedEvent({

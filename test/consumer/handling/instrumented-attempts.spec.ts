@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
 import type { HandlerCall, HandlerMeasurement, Instrumentation, MetricsCollector } from 'nestjs-stream-store';
-import { settled } from '../../support/manual-clock.js';
-import { Machine } from '../../support/machine.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { Machine } from '../../support/worlds/machine.js';
 
 type GiveUp = Parameters<NonNullable<MetricsCollector['onHandlerGaveUp']>>[0];
 

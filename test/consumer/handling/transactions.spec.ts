@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { type RecordedEvent, StorageUnavailableError, type StreamEventContext } from 'nestjs-stream-store';
 import type { Consumer } from '../../../lib/consumer/consumer.js';
-import { Cluster, type Instance } from '../../support/cluster.js';
-import { microtasks, until } from '../../support/collect.js';
+import { Cluster, type Instance } from '../../support/worlds/cluster.js';
+import { microtasks, until } from '../../support/waiting/collect.js';
 import { rejectionOf } from '../../support/events.js';
-import type { HandlerParts } from '../../support/machine.js';
-import type { SharedMemoryClient } from '../../support/shared-memory-engine.js';
+import type { HandlerParts } from '../../support/worlds/machine.js';
+import type { SharedMemoryClient } from '../../support/engines/shared-memory-engine.js';
 import { lettersIn } from '../../support/letters-in.js';
 
 const LEASE = 15_000;

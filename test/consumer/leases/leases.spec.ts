@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { HandlerStoppedError, LeaseLostError, ValidationError } from 'nestjs-stream-store';
-import { Cluster, type Instance, stateOf } from '../../support/cluster.js';
-import { until } from '../../support/collect.js';
+import { Cluster, type Instance, stateOf } from '../../support/worlds/cluster.js';
+import { until } from '../../support/waiting/collect.js';
 import { rejectionOf } from '../../support/events.js';
-import { settled } from '../../support/manual-clock.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 import type { Consumer } from '../../../lib/consumer/consumer.js';
-import type { HandlerParts } from '../../support/machine.js';
+import type { HandlerParts } from '../../support/worlds/machine.js';
 import { lettersIn } from '../../support/letters-in.js';
 
 const LEASE = 15_000;

@@ -3,11 +3,11 @@ import { END, HandlerStoppedError, type RecordedEvent, ValidationError } from 'n
 import type { Consumer } from '../../../lib/consumer/consumer.js';
 import { partitionOf } from '../../../lib/consumer/partitions/partition.js';
 import { shareOf } from '../../../lib/consumer/partitions/partition-balancer.js';
-import { Cluster, type Instance } from '../../support/cluster.js';
-import { until } from '../../support/collect.js';
+import { Cluster, type Instance } from '../../support/worlds/cluster.js';
+import { until } from '../../support/waiting/collect.js';
 import { rejectionOf } from '../../support/events.js';
-import { type HandlerParts, streamOf } from '../../support/machine.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { type HandlerParts, streamOf } from '../../support/worlds/machine.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 import { lettersIn } from '../../support/letters-in.js';
 
 const LEASE = 15_000;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RecordedEvent } from 'nestjs-stream-store';
-import { Machine, streamOf } from '../../support/machine.js';
-import { microtasks, until } from '../../support/collect.js';
-import { settled } from '../../support/manual-clock.js';
-import { Random } from '../../support/random.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { Machine, streamOf } from '../../support/worlds/machine.js';
+import { microtasks, until } from '../../support/waiting/collect.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { Random } from '../../support/worlds/random.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 
 /** So many names in so many streams, in a random order of the streams: a1, c1, a2, b1, … */
 function shuffledNames(random: Random, count: number, streams: number): string[] {

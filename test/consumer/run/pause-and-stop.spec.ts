@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { HandlerTimeoutError } from 'nestjs-stream-store';
-import { until } from '../../support/collect.js';
+import { until } from '../../support/waiting/collect.js';
 import { rejectionOf } from '../../support/events.js';
-import { lateEngine } from '../../support/late-engine.js';
-import { Machine } from '../../support/machine.js';
-import { settled } from '../../support/manual-clock.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { lateEngine } from '../../support/engines/late-engine.js';
+import { Machine } from '../../support/worlds/machine.js';
+import { settled } from '../../support/waiting/manual-clock.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 
 const AT_ONCE = { initialDelayMs: 0 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { StorageCorruptedError, StorageFailedError } from 'nestjs-stream-store';
-import { Cluster } from '../../support/cluster.js';
-import { ScriptedHandler } from '../../support/scripted-handler.js';
+import { Cluster } from '../../support/worlds/cluster.js';
+import { ScriptedHandler } from '../../support/worlds/scripted-handler.js';
 
 const LEASE_MS = 3_000;
 const REFUSED = new StorageFailedError('database', new Error('permission denied for table events'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Random } from '../../support/random.js';
+import { Random } from '../../support/worlds/random.js';
 import { scaled } from '../../support/scale.js';
 import { found, type Life, live } from './lives.js';
 import { SimulatedDisk } from './simulated-disk.js';

@@ -5,7 +5,7 @@ import { BlockKind } from '../../../lib/memory/snapshots/block-format.js';
 import { BlockWriter } from '../../../lib/memory/snapshots/block-writer.js';
 import { readSnapshot } from '../../../lib/memory/snapshots/snapshot-reader.js';
 import { numbered, rejectionOf } from '../../support/events.js';
-import { Random } from '../../support/random.js';
+import { Random } from '../../support/worlds/random.js';
 import { RecordingCollector, RecordingLogger } from '../../support/recorders.js';
 import { SCALE, scaled } from '../../support/scale.js';
 import { SimulatedDisk } from './simulated-disk.js';

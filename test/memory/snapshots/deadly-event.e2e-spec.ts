@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { compiledApp, startChild } from '../../support/child-app.js';
+import { compiledApp, startChild } from '../../support/processes/child-app.js';
 
 let folder: string;
 

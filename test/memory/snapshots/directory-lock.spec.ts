@@ -4,7 +4,7 @@ import { DirectoryLock } from '../../../lib/memory/snapshots/directory-lock.js';
 import type { Disk, DiskFile } from '../../../lib/memory/snapshots/disk.js';
 import { withClearErrors } from '../../../lib/memory/snapshots/disk-errors.js';
 import { numbered, rejectionOf } from '../../support/events.js';
-import { Random } from '../../support/random.js';
+import { Random } from '../../support/worlds/random.js';
 import { RecordingLogger } from '../../support/recorders.js';
 import { scaled } from '../../support/scale.js';
 import { SimulatedDisk } from './simulated-disk.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SnapshotDiskError } from 'nestjs-stream-store';
 import { dataOf, numbered, rejectionOf } from '../../support/events.js';
-import { Random } from '../../support/random.js';
+import { Random } from '../../support/worlds/random.js';
 import { RecordingLogger } from '../../support/recorders.js';
 import { SCALE } from '../../support/scale.js';
 import { found, type Life, live } from './lives.js';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { compiledApp, startChild } from '../../support/child-app.js';
-import { Random } from '../../support/random.js';
+import { compiledApp, startChild } from '../../support/processes/child-app.js';
+import { Random } from '../../support/worlds/random.js';
 import { scaled } from '../../support/scale.js';
 
 const KILLS = scaled(4);

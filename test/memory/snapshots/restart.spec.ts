@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type EventStore, NO_STREAM, openEventStore, WrongExpectedRevisionError } from 'nestjs-stream-store';
 import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
 import { dataOf, numbered, rejectionOf } from '../../support/events.js';
-import { ManualClock } from '../../support/manual-clock.js';
+import { ManualClock } from '../../support/waiting/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
 import { scaled } from '../../support/scale.js';
 import { MINUTE } from '../../support/store-with.js';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../../../lib/memory/snapshots/disk.js';
-import type { Random } from '../../support/random.js';
+import type { Random } from '../../support/worlds/random.js';
 
 /** A call that reached the disk. */
 export interface DiskCall {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { LastSnapshotFailedError } from 'nestjs-stream-store';
 import { numbered, rejectionOf } from '../../support/events.js';
-import { ManualClock, settled } from '../../support/manual-clock.js';
-import { Random } from '../../support/random.js';
+import { ManualClock, settled } from '../../support/waiting/manual-clock.js';
+import { Random } from '../../support/worlds/random.js';
 import { RecordingCollector, RecordingLogger } from '../../support/recorders.js';
 import { scaled } from '../../support/scale.js';
 import { MINUTE } from '../../support/store-with.js';

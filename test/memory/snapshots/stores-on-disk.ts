@@ -5,7 +5,7 @@ import { memoryEngineOn } from '../../../lib/memory/memory-engine.js';
 import { createEventStore } from '../../../lib/open-event-store.js';
 import { internalsOf } from '../../../lib/store/store-internals.js';
 import type { ProcessIdentity, ProcessTable } from '../../../lib/store/services/process-table.js';
-import { ManualClock } from '../../support/manual-clock.js';
+import { ManualClock } from '../../support/waiting/manual-clock.js';
 import { RecordingLogger } from '../../support/recorders.js';
 import type { SimulatedDisk } from './simulated-disk.js';
 

@@ -15,7 +15,7 @@ import {
 import { PLACES } from '../../example/places.js';
 import { rejectionOf } from '../../support/events.js';
 import { openTestStore } from '../../support/open-test-store.js';
-import { usePostgres } from '../../support/postgres-stores.js';
+import { usePostgres } from '../../support/engines/postgres-stores.js';
 
 const { server } = usePostgres();
 

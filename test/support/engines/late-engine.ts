@@ -1,5 +1,5 @@
 import { memoryEngine, type MaybePromise, type StorageEngine } from 'nestjs-stream-store';
-import { settled } from './manual-clock.js';
+import { settled } from '../waiting/manual-clock.js';
 
 type Verb = keyof StorageEngine;
 

@@ -1,6 +1,6 @@
 import { type Clock, type EngineTransaction, type StorageEngine, StorageUnavailableError } from 'nestjs-stream-store';
-import { aroundEngine, type EngineVerb } from './around-engine.js';
-import { microtasks, turnOfEventLoop } from './collect.js';
+import { aroundEngine, type EngineVerb } from '../engines/around-engine.js';
+import { microtasks, turnOfEventLoop } from '../waiting/collect.js';
 import { Random } from './random.js';
 
 /** A process: when it is not alive any more, nothing reaches it and nothing comes from it. */

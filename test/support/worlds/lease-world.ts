@@ -9,19 +9,19 @@ import {
   type StreamEventContext,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import type { Consumer } from '../../lib/consumer/consumer.js';
-import { createConsumer } from '../../lib/consumer/create-consumer.js';
-import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
-import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
-import { partitionOf } from '../../lib/consumer/partitions/partition.js';
-import type { EngineVerb } from './around-engine.js';
-import { turnOfEventLoop } from './collect.js';
-import { ConsumerWatch, place, type WatchedEvent, type WatchedRun } from './consumer-watch.js';
+import type { Consumer } from '../../../lib/consumer/consumer.js';
+import { createConsumer } from '../../../lib/consumer/create-consumer.js';
+import { type CheckedConsumerOptions, checkConsumerOptions } from '../../../lib/consumer/consumer-options.js';
+import { DeadLetterStore } from '../../../lib/consumer/dead-letters/dead-letter-store.js';
+import { partitionOf } from '../../../lib/consumer/partitions/partition.js';
+import type { EngineVerb } from '../engines/around-engine.js';
+import { turnOfEventLoop } from '../waiting/collect.js';
+import { ConsumerWatch, place, type WatchedEvent, type WatchedRun } from '../waiting/consumer-watch.js';
 import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
-import { SharedMemory } from './shared-memory-engine.js';
-import { lettersIn } from './letters-in.js';
-import { internalsOf } from '../../lib/store/store-internals.js';
+import { SharedMemory } from '../engines/shared-memory-engine.js';
+import { lettersIn } from '../letters-in.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 const MOST_EVENTS = 14;
 const FAULTY_STEPS = 240;

@@ -12,14 +12,14 @@ import {
   type SubscriptionStart,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
-import { type DeadLetter, DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
-import type { EventHandler } from '../../lib/consumer/handling/handler-attempts.js';
-import { EventConsumer } from '../../lib/consumer/run/event-consumer.js';
-import { type Around, aroundEngine } from './around-engine.js';
-import { ManualClock } from './manual-clock.js';
-import { RecordingLogger } from './recorders.js';
-import { lettersIn } from './letters-in.js';
+import { checkConsumerOptions } from '../../../lib/consumer/consumer-options.js';
+import { type DeadLetter, DeadLetterStore } from '../../../lib/consumer/dead-letters/dead-letter-store.js';
+import type { EventHandler } from '../../../lib/consumer/handling/handler-attempts.js';
+import { EventConsumer } from '../../../lib/consumer/run/event-consumer.js';
+import { type Around, aroundEngine } from '../engines/around-engine.js';
+import { ManualClock } from '../waiting/manual-clock.js';
+import { RecordingLogger } from '../recorders.js';
+import { lettersIn } from '../letters-in.js';
 
 const machines: Machine[] = [];
 

@@ -1,5 +1,5 @@
 import type { EventStore, StorageEngine, Subscription, SubscriptionTarget } from 'nestjs-stream-store';
-import { aroundEngine, type EngineVerb } from './around-engine.js';
+import { aroundEngine, type EngineVerb } from '../engines/around-engine.js';
 import { collect, type Collected } from './collect.js';
 
 /** An engine that counts what it is asked, and passes its hints on, or loses all of them. */

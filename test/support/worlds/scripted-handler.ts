@@ -1,5 +1,5 @@
 import type { RecordedEvent, StreamEventContext } from 'nestjs-stream-store';
-import { until } from './collect.js';
+import { until } from '../waiting/collect.js';
 
 interface Call {
   readonly event: RecordedEvent;

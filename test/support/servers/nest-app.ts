@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterEach } from '@jest/globals';
 import type { INestApplicationContext, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { rejectionOf } from './events.js';
+import { rejectionOf } from '../events.js';
 
 /** A Nest logger that keeps what it is told. */
 export class RecordingNestLogger implements LoggerService {

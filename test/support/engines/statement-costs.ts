@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Query } from '../../lib/postgres/query.js';
+import type { Query } from '../../../lib/postgres/query.js';
 
 /** What a statement took. */
 export interface StatementCost {

@@ -1,6 +1,6 @@
 import type { Checkpoint, StreamEventContext, SubscriptionTarget } from 'nestjs-stream-store';
-import type { CheckedConsumerOptions } from '../../lib/consumer/consumer-options.js';
-import type { Life } from './seeded-steps.js';
+import type { CheckedConsumerOptions } from '../../../lib/consumer/consumer-options.js';
+import type { Life } from '../worlds/seeded-steps.js';
 
 /** An event for the handler, and what is known of it. */
 export interface WatchedEvent {

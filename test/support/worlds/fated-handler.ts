@@ -1,7 +1,7 @@
 import { HandlerTimeoutError, type RecordedEvent, type StreamEventContext } from 'nestjs-stream-store';
-import { type ConsumerWatch, place, type WatchedRun } from './consumer-watch.js';
+import { type ConsumerWatch, place, type WatchedRun } from '../waiting/consumer-watch.js';
 import type { SeededSteps } from './seeded-steps.js';
-import type { SharedMemoryClient } from './shared-memory-engine.js';
+import type { SharedMemoryClient } from '../engines/shared-memory-engine.js';
 
 /** What a handler does with an event: succeed after some failures, always fail, never end, end the process. */
 type Fate =

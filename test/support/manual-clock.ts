@@ -1,1 +1,0 @@
-export { ManualClock, settled } from '../../lib/testing/manual-clock.js';

@@ -1,0 +1,1 @@
+export { ManualClock, settled } from '../../../lib/testing/manual-clock.js';
