@@ -14,7 +14,7 @@ interface SnapshotDocument {
   readonly lastId: string;
   readonly recordedAt: number;
   readonly state: string;
-  /** Of the state, so that a damaged one is not taken for another state. */
+  /** Of all that, so that a damaged one is not taken for another. */
   readonly crc32: number;
 }
 
@@ -61,10 +61,8 @@ export class SnapshotDocuments {
   ): Promise<number> {
     if (revision - snapshotRevision < this.options.every) return snapshotRevision;
     const { version } = this.options;
-    const document: SnapshotDocument = {
-      ...{ version, revision, globalPosition, lastId, recordedAt },
-      ...{ state: text, crc32: crc32(text) },
-    };
+    const facts = { version, revision, globalPosition, lastId, recordedAt, state: text };
+    const document: SnapshotDocument = { ...facts, crc32: crc32(JSON.stringify(facts)) };
     try {
       const put = [{ key: id, document: JSON.stringify(document) }];
       await this.documents.writeDocuments({ collection: this.#collection, put, remove: [] });
@@ -76,20 +74,13 @@ export class SnapshotDocuments {
   }
 
   #read(id: string, text: string): KeptState | undefined {
-    const {
-      version,
-      revision,
-      globalPosition,
-      lastId,
-      recordedAt,
-      state,
-      crc32: sum,
-    } = JSON.parse(text) as SnapshotDocument;
+    const { crc32: sum, ...facts } = JSON.parse(text) as SnapshotDocument;
+    const { version, revision, globalPosition, lastId, recordedAt, state } = facts;
+    if (crc32(JSON.stringify(facts)) !== sum) throw new Error('it is not as it was written');
     if (version !== this.options.version) {
       if (version > this.options.version) this.#sayNewer(id, version);
       return undefined;
     }
-    if (typeof state !== 'string' || crc32(state) !== sum) throw new Error('it is not as it was written');
     // Whether the code of today can read it is found out here, and not in the middle of a load.
     this.definition.read(state);
     return { text: state, revision, globalPosition, lastId, recordedAt, snapshotRevision: revision };

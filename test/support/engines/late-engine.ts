@@ -63,6 +63,10 @@ export function lateEngine(inner: StorageEngine = memoryEngine()): LateEngine {
     saveCheckpoint: (name, checkpoint) => late('saveCheckpoint', () => inner.saveCheckpoint(name, checkpoint)),
     listCheckpoints: () => late('listCheckpoints', () => inner.listCheckpoints()),
     removeCheckpoint: (name) => late('removeCheckpoint', () => inner.removeCheckpoint(name)),
+    getDocuments: (request) => late('getDocuments', () => inner.getDocuments!(request)),
+    listDocuments: (request) => late('listDocuments', () => inner.listDocuments!(request)),
+    writeDocuments: (request) => late('writeDocuments', () => inner.writeDocuments!(request)),
+    dropDocuments: (request) => late('dropDocuments', () => inner.dropDocuments!(request)),
     usage: (request) => late('usage', () => inner.usage(request)),
     close: () => {
       unansweredAtClose = [...unanswered];
