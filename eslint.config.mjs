@@ -1,8 +1,10 @@
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-const FROM_THE_CLOCK = 'Take the time from the Clock (lib/store/values/clock.ts): a test that cannot move it has to sleep.';
-const NOT_BY_CHANCE = 'Take chance from the Clock (lib/store/values/clock.ts), as time: a test must be able to repeat a run.';
+const FROM_THE_CLOCK =
+  'Take the time from the Clock (lib/store/values/clock.ts): a test that cannot move it has to sleep.';
+const NOT_BY_CHANCE =
+  'Take chance from the Clock (lib/store/values/clock.ts), as time: a test must be able to repeat a run.';
 const timers = ['setTimeout', 'setInterval'];
 
 export default defineConfig(

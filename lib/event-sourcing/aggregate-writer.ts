@@ -8,7 +8,7 @@ import { ANY, type ExpectedRevision, NO_STREAM, STREAM_EXISTS } from '../store/v
 import type { Act, AggregateDefinition } from './aggregate-definition.js';
 import type { AggregateLog } from './aggregate-log.js';
 import { eventIdOf } from './command-ids.js';
-import type { CommandMemory, DoneCommand } from './command-memory.js';
+import type { CommandAppend, CommandMemory, DoneCommand } from './command-memory.js';
 import { Recording } from './recording.js';
 import type { LoadedState, StateLoader } from './state-loader.js';
 import type { StreamTurns } from './stream-turns.js';
@@ -83,7 +83,7 @@ export class AggregateWriter {
     // A state that no snapshot can hold is refused before anything is kept.
     if (this.definition.snapshot) this.definition.write(recording.state);
 
-    let appended: DoneCommand;
+    let appended: CommandAppend;
     try {
       appended = await this.commands.append(streamId, events, revision, commandId);
     } catch (error) {
@@ -91,7 +91,7 @@ export class AggregateWriter {
       throw error;
     }
     // Another process has done this command since it was looked for.
-    if (appended.firstPosition !== revision + 1) return this.#asTheFirstTime(command, appended);
+    if (appended.wasDoneBefore) return this.#asTheFirstTime(command, appended);
     return this.#after(command, loaded, recording, appended);
   }
 

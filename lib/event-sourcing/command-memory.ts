@@ -13,6 +13,12 @@ export interface DoneCommand {
   readonly count: number;
 }
 
+/** What became of an append. */
+export interface CommandAppend extends DoneCommand {
+  /** Whether the command had been done before, by somebody else: these are the events of then. */
+  readonly wasDoneBefore: boolean;
+}
+
 /**
  * Which commands were done: a command is known by the ids of its events, which are derived from it, as long as its stream is
  * kept.
@@ -41,7 +47,7 @@ export class CommandMemory {
   /**
    * Appends after a revision.
    *
-   * @returns what the command has appended: another first position than the next one says that it was done before
+   * @returns what the command has appended, now or before
    * @throws {WrongExpectedRevisionError} when somebody else appended first
    */
   async append(
@@ -49,13 +55,14 @@ export class CommandMemory {
     events: readonly NewEvent[],
     revision: number,
     commandId: string | undefined,
-  ): Promise<DoneCommand> {
+  ): Promise<CommandAppend> {
     try {
-      return await this.log.append(streamId, events, revision === 0 ? NO_STREAM : revision);
+      const appended = await this.log.append(streamId, events, revision === 0 ? NO_STREAM : revision);
+      return { ...appended, wasDoneBefore: false };
     } catch (error) {
       if (!(error instanceof WrongExpectedRevisionError) || commandId === undefined) throw error;
       const done = await this.find(streamId, commandId);
-      if (done) return done;
+      if (done) return { ...done, wasDoneBefore: true };
       throw error;
     }
   }
