@@ -491,7 +491,9 @@ describe('a live handler that is stopped', () => {
     expect([hasStopped, handler.begun]).toEqual([true, ['a1', 'a2']]);
     expect(handler.calls.at(-1)!.context.signal.aborted).toBe(true);
     expect(machine.logger.errors).toEqual([
-      expect.stringMatching(/^Live.handler did not finish within shutdownTimeoutMs \(5000 ms\)/),
+      expect.stringMatching(
+        /^Live.handler did not finish within shutdownTimeoutMs \(5000 ms\)\. Its attempts were aborted\.$/,
+      ),
     ]);
     handler.release('a2');
   });
