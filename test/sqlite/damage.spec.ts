@@ -94,7 +94,7 @@ describe('a store does not open', () => {
     const error = await opening(file);
 
     expect(error).toBeInstanceOf(StorageTooNewError);
-    expect(error).toMatchObject({ version: 7, supported: 2 });
+    expect(error).toMatchObject({ version: 7, supported: 3 });
   });
 
   it('a database of another program, and leaves it as it is', async () => {

@@ -26,6 +26,7 @@ describe('the default of an option', () => {
     });
     expect(DEFAULT_MEMORY_ENGINE_OPTIONS).toEqual({
       recordCacheBytes: 64 * 1_024 * 1_024,
+      maxDocumentBytes: 256 * 1_024 * 1_024,
       keepSnapshots: 2,
       compression: 'none',
     });
@@ -224,6 +225,7 @@ describe('a bad option', () => {
     [{ recordCacheBytes: 1.5 }, 'memoryEngine.recordCacheBytes'],
     [{ recordCacheBytes: '64 MB' }, 'memoryEngine.recordCacheBytes'],
     [{ recordCacheBytes: null }, 'memoryEngine.recordCacheBytes'],
+    [{ maxDocumentBytes: -1 }, 'memoryEngine.maxDocumentBytes'],
     [{ cacheBytes: 5 }, 'memoryEngine.cacheBytes'],
     [null, 'memoryEngine'],
   ])('of the memory engine is named: %p', (options, field) => {
