@@ -73,6 +73,6 @@ describe('postgresEngine', () => {
     const { name, supports } = postgresEngine({ connectionString });
 
     expect(name).toBe('postgres');
-    expect(supports).toEqual({ snapshot: false, leases: true, transactions: true });
+    expect(supports).toEqual({ snapshot: false, leases: true, transactions: true, documents: true });
   });
 });

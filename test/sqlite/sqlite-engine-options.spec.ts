@@ -40,7 +40,7 @@ describe('sqliteEngine', () => {
   it('says what it can', () => {
     expect(sqliteEngine({ file: 'events.db', driver })).toMatchObject({
       name: 'sqlite',
-      supports: { snapshot: false, leases: true, transactions: false },
+      supports: { snapshot: false, leases: true, transactions: false, documents: true },
     });
     expect(sqliteEngine({ file: 'events.db', driver, snapshotDirectory: 'snapshots' }).supports.snapshot).toBe(true);
   });
