@@ -2,8 +2,8 @@ import Sequencer from '@jest/test-sequencer';
 
 /** Files that work for minutes at full scale, the longest kind first. */
 const LONG = [
-  /\.seeds-|under-plans/,
-  /kill|crash|failover|heap|dead-letters-at-size|slow-readers/,
+  /\.seeds-|under-plans|postgres-engine\.int/,
+  /kill|crash|failover|heap|dead-letters-|slow-readers/,
   /model\./,
   /processes|several-instances|restarts/,
   /concurrency/,
